@@ -6,7 +6,7 @@ There they are still read, and still written for servers of an older release tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -223,6 +223,13 @@ class ProductSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def public(self) -> dict[str, Any]:
         """What a browser may know; names are shared with the core and all products."""
         return {}
+
+    def stored(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """What these settings say of how long something of visitors is stored.
+
+        Words of the page that tells them (`cackled/web/privacy/locales`), each with what stands in its places.
+        """
+        return ()
 
 
 class ProductShape(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ known or not, and comes before it is looked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
@@ -29,6 +29,7 @@ from cackled.domain.erasure import Erasures
 from cackled.domain.errors import BadField, Refused, TooFast
 from cackled.domain.limits import Buckets
 from cackled.domain.personal_data import Held, collect
+from cackled.domain.settings import ProductSettings
 from cackled.domain.site import Site
 from cackled.languages import Words, accepted
 from cackled.privacy.letters import INSERT_LETTER, WORDS, Letter
@@ -54,13 +55,15 @@ _HEADERS = [(b"cache-control", b"no-store")]
 _PRIVATE = (b"referrer-policy", b"no-referrer")
 
 
-def stored(words: Words, settings: PrivacySettings) -> list[str]:
-    """What is stored, in sentences; each that goes by a setting says what the setting is."""
+def stored(words: Words, settings: PrivacySettings, others: Iterable[ProductSettings] = ()) -> list[str]:
+    """What is stored, in sentences; each that goes by a setting says what the setting is. *others*: those of all
+    products of the site."""
     told = [words(one) for one in STORED]
     told.append(words("addressShort" if settings.truncated else "addressWhole"))
     months, deleted = settings.address_months, settings.deleted_months
     told.append(words("addressMonths", n=months) if months else words("addressForever"))
     told.append(words("deletedMonths", n=deleted) if deleted else words("deletedForever"))
+    told.extend(words(name, **places) for one in others for name, places in one.stored())
     return told
 
 
@@ -133,7 +136,7 @@ class PrivacyPages(AsyncResource):
                 lambda failure: log.warn("a letter is not written: {why}", why=failure.getErrorMessage())
             )
             note = f'<p role="status">{escape(words("sent"))}</p>'
-        lines = "".join(f"<li>{escape(one)}</li>" for one in stored(words, settings))
+        lines = "".join(f"<li>{escape(one)}</li>" for one in stored(words, settings, site.products))
         inner = f"{note}<p>{escape(words('lead', site=site.name))}</p><ul>{lines}</ul>"
         if settings.contact:
             inner += f"<p>{escape(words('contact', contact=settings.contact))}</p>"

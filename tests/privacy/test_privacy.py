@@ -263,6 +263,27 @@ class KeptTests(PrivacyCase):
         told = (await ann.ask("GET", "/api/v1/sites/1/retention")).json()["removed"]
         self.assertEqual({one["what"]: one["count"] for one in told}["comment addresses"], 2)
 
+    async def test_deleted_reviews(self) -> None:
+        """Texts of reviews that a moderator deleted go as well, and those of the other site stay."""
+        ann = await sign_in(self, "admin")
+        for site in (1, 2):
+            await self.application.sites.change(site, "reviews.posting", True)
+            body = {"channel": {"key": "p"}, "star": 5, "text": "secret words", "name": "Cy"}
+            origin = f"https://{'one' if site == 1 else 'two'}.example"
+            sent = await self.ask("POST", f"/api/v1/sites/{site}/reviews", body, origin=origin,
+                                  authorization=await self.visitor(site))  # fmt: skip
+            self.assertEqual(sent.status, 201, sent)
+        self.sql("update review set status = 4, modified_at = now() - interval '5 months'")
+        (job,) = (one for one in JOBS if one.name == "forget_deleted_texts")
+        run = self.application.database.parts[0].system.write
+        self.assertEqual((await run(job))[0][0], 0)
+        await self.choose(deleted_months=4)
+        self.assertEqual((await run(job))[0][0], 1)
+        self.assertEqual((await run(job))[0][0], 0)
+        self.assertEqual(self.sql("select site_id, src from review order by 1"), [(1, ""), (2, "secret words")])
+        told = (await ann.ask("GET", "/api/v1/sites/1/retention")).json()["removed"]
+        self.assertEqual({one["what"]: one["count"] for one in told}, {"deleted reviews": 1})
+
     async def test_log(self) -> None:
         """Old lines of the log of staff go where the site says so, and no other's."""
         for site in (1, 1, 2):
@@ -289,6 +310,10 @@ class KeptTests(PrivacyCase):
         self.assertIn("&lt;b&gt;privacy@example.com", page)
         self.assertNotIn(words("addressWhole"), page)
         self.assertIn('lang="de"', page)
+        self.assertIn(words("chatDays", n=365), page)
+        await self.application.sites.change(1, "chat.keep_days", 30)
+        page = (await self.ask("GET", "/privacy/1", accept_language="de")).body.decode()
+        self.assertIn(words("chatDays", n=30), page)
         self.assertIn(WORDS.words("en")("addressWhole"), (await self.ask("GET", "/privacy/2")).body.decode())
 
     def test_agree(self) -> None:

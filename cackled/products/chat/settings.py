@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -100,3 +101,7 @@ class ChatSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
         return {"chat": self.enabled}
+
+    def stored(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """How long conversations are kept."""
+        return (("chatDays", {"n": self.keep_days}),)

@@ -1,5 +1,5 @@
 -- What sites want to be removed after a time. Each call removes at most p_most rows, and gives their number.
--- cackled: revision 4
+-- cackled: revision 5
 
 create or replace function note_removed(p_what text, p_sites int[]) returns bigint language sql as $$
   with counted as (
@@ -73,6 +73,7 @@ $$;
 create or replace function forget_deleted_texts(p_most int) returns bigint language plpgsql as $$
 declare
   sites int[];
+  n bigint;
 begin
   with gone as (
     update comment c set src = '', html = '', ip = null where (c.site_id, c.id) in (
@@ -86,7 +87,18 @@ begin
     select g.site_id, forget_comment_text(g.site_id, g.id) from gone g
   )
   select array_agg(t.site_id) into sites from texts t;
-  return note_removed('deleted texts', sites);
+  n := note_removed('deleted texts', sites);
+  -- The same of reviews.
+  with old as materialized (
+    select x.site_id, x.id from privacy_rule r join review x on x.site_id = r.site_id
+    where r.deleted_months > 0 and x.status = 4 and not x.wiped
+      and x.modified_at < now() - make_interval(months => r.deleted_months)
+    limit p_most
+  ), texts as materialized (
+    select o.site_id, wipe_review(o.site_id, o.id) from old o
+  )
+  select array_agg(t.site_id) into sites from texts t;
+  return n + note_removed('deleted reviews', sites);
 end
 $$;
 
