@@ -10,13 +10,16 @@ from typing import Any
 SIDE = 320
 
 
-def pictures(shown: Iterable[Mapping[str, Any]] | None, base: str) -> str:
-    """Pictures as HTML; those of ours (an address that begins with ``/``) stand below *base*."""
-    made = "".join(_one(one, base) for one in shown or ())
+def pictures(shown: Iterable[Mapping[str, Any]] | None, base: str, name: str = "") -> str:
+    """Pictures as HTML; those of ours (an address that begins with ``/``) stand below *base*.
+
+    Each is a link, which needs words: of one whose author gave none, *name* and its place.
+    """
+    made = "".join(_one(one, base, f"{name} {n}".strip()) for n, one in enumerate(shown or (), 1))
     return f'<p class="mc-pics">{made}</p>' if made else ""
 
 
-def _one(picture: Mapping[str, Any], base: str) -> str:
+def _one(picture: Mapping[str, Any], base: str, words: str) -> str:
     url = str(picture.get("url") or "")
     if url.startswith("/") and not url.startswith("//"):
         url = base + url
@@ -27,5 +30,5 @@ def _one(picture: Mapping[str, Any], base: str) -> str:
     size = ""
     if width and height:
         size = f' width="{max(1, round(width * share))}" height="{max(1, round(height * share))}"'
-    alt, place = escape(str(picture.get("alt") or "")), escape(url)
+    alt, place = escape(str(picture.get("alt") or words)), escape(url)
     return f'<a rel="nofollow ugc" href="{place}"><img src="{place}" alt="{alt}"{size} loading="lazy"></a> '

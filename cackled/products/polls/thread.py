@@ -50,13 +50,13 @@ async def page(render: ThreadRender) -> ThreadPage:
 def poll_html(poll: Mapping[str, Any], words: Words, base: str = "") -> str:
     """A poll as HTML; *poll* is as a stranger sees it, with None for what is hidden. *base* is before our addresses."""
     about = f'<p dir="auto">{escape(poll["description"])}</p>' if poll["description"] else ""
-    options = "".join(_option(one, poll["voters"], words, base) for one in poll["options"])
+    options = "".join(_option(n, one, poll["voters"], words, base) for n, one in enumerate(poll["options"], 1))
     told = "".join(f'<p class="mc-figures">{escape(one)}</p>' for one in _figures(poll, words))
     why = f'<p dir="auto">{escape(poll["explanation"])}</p>' if poll["explanation"] else ""
     return f'{about}<ol class="mc-list">{options}</ol>{told}{why}'
 
 
-def _option(option: Mapping[str, Any], voters: int | None, words: Words, base: str) -> str:
+def _option(number: int, option: Mapping[str, Any], voters: int | None, words: Words, base: str) -> str:
     facts: list[str] = []
     if option["votes"] is not None and voters is not None:
         facts = [words("pollVotes", n=option["votes"])]
@@ -64,11 +64,13 @@ def _option(option: Mapping[str, Any], voters: int | None, words: Words, base: s
             facts.append(words("pollPercent", n=round(100 * option["votes"] / voters)))
     if option["correct"]:
         facts.append(words("pollRight"))
-    # An option that is a picture or a video alone is told by that's address.
-    own = option["image"].startswith("/")
-    text = option["text"] or ("" if own else option["image"]) or _video(option["video"])
+    # An option that is a picture alone is told by its place, one that is a video by its address.
+    named = words("pollOption", n=number)
+    text = option["text"] or _video(option["video"]) or named
     below = f'<p class="mc-by">{escape(" · ".join(facts))}</p>' if facts else ""
-    picture = pictures([{"url": option["image"], "width": 96, "height": 72}], base) if option["image"] else ""
+    picture = ""
+    if option["image"]:
+        picture = pictures([{"url": option["image"], "width": 96, "height": 72, "alt": option["text"] or named}], base)
     return f'<li class="mc-item"><b dir="auto">{escape(text)}</b>{picture}{below}</li>'
 
 

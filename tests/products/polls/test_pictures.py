@@ -38,6 +38,8 @@ class PictureTests(PollCase):
         for part in ("", "/fragment"):
             page = await self.ask("GET", f"/threads/1{part}?widget=Poll&poll={poll}")
             self.assertEqual(page.body.count(b'width="96" height="72"'), 2, page)
+            # A link needs words; an option that is a picture alone is called by its place.
+            self.assertEqual(page.body.count(b'alt="red"') + page.body.count(b'alt="Option 2"'), 2, page)
         options = [{"id": each["id"], "text": each["text"] or "blue", "image": ""} for each in shown["options"]]
         options[0]["image"] = one["url"]
         version = shown["version"]

@@ -11,6 +11,7 @@ from cackled.products.comments.importing import (
     cusdis,
     disqus,
     fastcomments,
+    follows,
     hyvor,
     isso,
     jsonl,
@@ -25,7 +26,7 @@ IMPORTS = Imports(
     formats=(
         disqus.FORMAT, wxr.FORMAT, isso.FORMAT, remark42.FORMAT, commento.FORMAT, comentario.FORMAT,
         fastcomments.FORMAT, hyvor.FORMAT, cusdis.FORMAT, artalk.FORMAT, waline.FORMAT, valine.FORMAT, cackle.FORMAT,
-        jsonl.FORMAT,
+        jsonl.FORMAT, follows.FORMAT,
     ),
     writer=CommentWriter,
 )  # fmt: skip

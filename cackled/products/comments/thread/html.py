@@ -83,7 +83,7 @@ class Frame:
             f'<p class="mc-by"><b dir="auto">{escape(name)}</b>{marks} · '
             f'<a rel="bookmark" href="{escape(link)}">{when}</a>{edited}{score}</p>'
             f'<div class="mc-text" dir="auto">{self._text(comment["html"])}</div>'
-            f'{pictures(comment.get("media"), self._base)}{acts}'
+            f'{pictures(comment.get("media"), self._base, name)}{acts}'
         )
 
     def _text(self, html: str) -> str:

@@ -20,11 +20,12 @@ const PLACE = /^\/media\/[\w./-]+$/;
 export function showAlbum({album, c}) {
   if (!album || album.firstChild) return;
   album.append(
-    ...(c.media || []).slice(0, MOST).flatMap((/** @type {any} */ one) => {
+    ...(c.media || []).slice(0, MOST).flatMap((/** @type {any} */ one, /** @type {number} */ at) => {
       if (!PLACE.test(one.url)) return [];
       const href = loader.base() + one.url;
       const image = el('img', {
-        alt: loader.text(one.alt),
+        // A link needs words.
+        alt: loader.text(one.alt) || ((c.author && loader.text(c.author.name)) || '#') + ' ' + (at + 1),
         width: +one.width || 1,
         height: +one.height || 1,
         loading: 'lazy',

@@ -100,6 +100,10 @@ export class PollWidget extends Widget {
   /** @param {any} answer */
   take(answer) {
     this.poll = answer.poll;
+    // One that is a picture alone is called by its place.
+    this.poll.options.forEach((one, at) => {
+      if (one.image || one.video) one.text ||= this.t('pollOption', {n: at + 1});
+    });
     this.me = answer.me || this.me;
     this.seq = Math.max(this.seq, +answer.position.split('@')[1]);
   }
