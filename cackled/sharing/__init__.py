@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from cackled.clock import wall_time
 from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.database.row_counts import Counted
@@ -15,9 +16,12 @@ from cackled.domain.shareable import Shareable
 from cackled.identity.sealing import Sealing
 from cackled.products.product import Feature, Limit, OutboxParts
 from cackled.sharing.api import ROUTES
+from cackled.sharing.atproto import Directory
+from cackled.sharing.bluesky import Bluesky
 from cackled.sharing.connecting import Sharing
 from cackled.sharing.mastodon import Mastodon
 from cackled.sharing.network import Asking, Network
+from cackled.sharing.proofs import ClientKey
 from cackled.sharing.sending import Sending
 from cackled.sharing.service import Shares
 from cackled.sharing.settings import SharingSettings
@@ -37,10 +41,21 @@ HELD = (
 )  # fmt: skip
 
 
-def make_networks(http: Any, database: Database, sealing: Sealing) -> dict[str, Network]:
-    """All networks there are, by name."""
+async def _nothing(name: str) -> list[str]:
+    return []
+
+
+def make_networks(
+    http: Any, database: Database, secret: Callable[[str], Awaitable[bytes]],
+    text_records: Callable[[str], Awaitable[list[str]]] = _nothing,
+) -> dict[str, Network]:  # fmt: skip
+    """All networks there are, by name. *secret* gives a key that all nodes share; *text_records* are needed to connect
+    an account."""
     asking = Asking(http)
-    made: tuple[Network, ...] = (Mastodon(asking, database, sealing), Vk(asking), X(asking))
+    bluesky = Bluesky(asking, Directory(asking, text_records), ClientKey(secret, wall_time), wall_time)
+    made: tuple[Network, ...] = (
+        Mastodon(asking, database, Sealing(secret)), bluesky, Vk(asking), X(asking),
+    )  # fmt: skip
     return {one.name: one for one in made}
 
 
@@ -50,7 +65,7 @@ def make_feature(shareables: Sequence[Shareable]) -> Feature:
 
     def make_sending(parts: OutboxParts) -> Sending:
         sealing = Sealing(parts.sites.secret)
-        networks = make_networks(parts.http, parts.database, sealing)
+        networks = make_networks(parts.http, parts.database, parts.sites.secret)
         return Sending(parts.sites, parts.database, sealing, networks, kinds)
 
     def share(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
@@ -66,7 +81,7 @@ def make_feature(shareables: Sequence[Shareable]) -> Feature:
         services={Shares: lambda parts, site: Shares(site, parts.database, kinds)},
         shared={
             Sharing: lambda parts: Sharing(
-                make_networks(parts.http, parts.database, Sealing(parts.sites.secret)), parts.database,
+                make_networks(parts.http, parts.database, parts.sites.secret, parts.text_records), parts.database,
                 Sealing(parts.sites.secret), parts.wall_time,
             ),
         },

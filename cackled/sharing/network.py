@@ -108,6 +108,8 @@ class Answer(Struct, frozen=True):
     status: int
     headers: dict[str, str]
     said: dict[str, Any]
+    # Its beginning, of what is no JSON.
+    raw: str = ""
 
     def text(self, name: str) -> str:
         """A member that is a text or a number; else ``""``."""
@@ -144,7 +146,8 @@ class Asking:
             said = msgspec.json.decode(found.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             said = None
-        return Answer(found.status, found.headers, said if isinstance(said, dict) else {})
+        raw = found.body[:200].decode("utf-8", "replace")
+        return Answer(found.status, found.headers, said if isinstance(said, dict) else {}, raw)
 
     async def get(self, url: str, *headers: tuple[bytes, bytes]) -> Answer:
         """Get something."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
 
+import msgspec
 from twisted.logger import Logger
 
 from cackled.api.staff import cookie, own_origin, set_cookie
@@ -22,6 +23,7 @@ from cackled.domain.sites import SiteDirectory
 from cackled.identity import pages
 from cackled.identity.flow import arguments_of, origin_of
 from cackled.languages import LANGUAGES, Words, accepted
+from cackled.sharing.bluesky import Bluesky
 from cackled.sharing.connecting import Sharing
 from cackled.sharing.network import Network, ShareFailed
 from cackled.sharing.words import WORDS
@@ -34,6 +36,7 @@ log = Logger()
 
 COOKIE, COOKIE_SECONDS = "share", 3_600
 LIMIT = "sharing.connect"
+DOCUMENT = "client-metadata.json"
 TITLES = {"mastodon": "Mastodon", "bluesky": "Bluesky", "vk": "VK", "x": "X"}
 EXAMPLES = {"mastodon": "mastodon.social", "bluesky": "name.bsky.social"}
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -64,12 +67,14 @@ class ShareResource(AsyncResource):
         if not 2 <= len(path) <= 3 or not (path[0].isascii() and path[0].isdigit() and len(path[0]) < 10):
             return problem(404)
         site = self._sites.find(int(path[0]))
-        if site is None or (len(path) == 3 and path[2] != "callback"):
+        if site is None or (len(path) == 3 and path[2] not in ("callback", DOCUMENT)):
             return problem(404)
         visit = _Visit(request, site, path[1], self._own_url)
         try:
             self._limits.take(LIMIT, self._client_address(request), site.id)
             network = self._sharing.find(site, path[1])
+            if path[2:] == [DOCUMENT]:
+                return await self._document(visit, network)
             return await (self._back(visit, network) if len(path) == 3 else self._begin(visit, network))
         except ShareFailed as error:
             log.info("connecting {network} on site {site}: {reason}",
@@ -108,6 +113,15 @@ class ShareResource(AsyncResource):
         answer = _redirect(address)
         answer.headers.append(set_cookie(visit.request, COOKIE, secret, COOKIE_SECONDS))
         return answer
+
+    async def _document(self, visit: _Visit, network: Network) -> Response:
+        """What we are as a client, where that is asked for."""
+        if not isinstance(network, Bluesky):
+            return problem(404)
+        address = visit.address
+        found = await network.document(visit.site, f"{address}/{DOCUMENT}", f"{address}/callback")
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=600")]
+        return Response(200, headers, msgspec.json.encode(found))
 
     def _ask(self, visit: _Visit, network: Network, wrong: bool = False) -> Response:
         kept = {name: visit.arguments[name] for name in _KEPT if name in visit.arguments}

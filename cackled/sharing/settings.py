@@ -31,6 +31,21 @@ class SharingSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = ""
 
+    bluesky: Annotated[
+        bool,
+        Meta(
+            title="Bluesky",
+            description="Visitors can share their comments with their own Bluesky accounts.",
+        ),
+    ] = False
+    bluesky_server: Annotated[
+        str,
+        Meta(
+            title="Bluesky server",
+            max_length=200, pattern=_SERVER,
+            description="Address of the one server whose accounts are taken. Empty: visitors name their account.",
+        ),
+    ] = ""
     vk_client: Annotated[
         str,
         Meta(
@@ -64,7 +79,7 @@ class SharingSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
 
     def offered(self) -> tuple[str, ...]:
         """The networks that visitors may connect, in their order."""
-        there = {"mastodon": self.mastodon, "vk": self.vk_client, "x": self.x_client}
+        there = {"mastodon": self.mastodon, "bluesky": self.bluesky, "vk": self.vk_client, "x": self.x_client}
         return tuple(name for name, on in there.items() if on)
 
     def public(self) -> dict[str, Any]:

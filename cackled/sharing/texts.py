@@ -116,3 +116,8 @@ def _x_weight(text: str) -> int:
         else:
             total += sum(1 if any(low <= ord(one) <= high for low, high in _X_NARROW) else 2 for one in cluster)
     return total
+
+
+def bluesky_count(text: str) -> int:
+    """How Bluesky counts (lexicon of app.bsky.feed.post): characters as seen, and ten bytes for each of its 300."""
+    return max(len(clusters(text)), -(-len(text.encode()) // 10))
