@@ -22,6 +22,7 @@ from msgspec import Struct
 from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.page_keys import fit
 from cackled.domain.site import Site
+from cackled.importing import storable
 from cackled.importing.formats import Ready, Spooled, Target
 from cackled.importing.mapping import UrlMap, whole
 from cackled.importing.records import Item, Left, Page, Record
@@ -32,7 +33,6 @@ VERSION = 2
 EXAMPLES = 20
 # Pages of the source that became one, and addresses, in a report.
 MOST_SHOWN = 50
-MOST_ID = 200
 # Numbers: microseconds since 2025, twelve bits for what came in the same one. What was written before February of that
 # year gets those of January, in order, a thousandth as fine.
 _EPOCH = 1_735_689_600_000_000
@@ -174,7 +174,7 @@ class Spool:
         self._left[reason] += count
         some = self.report.examples.setdefault(reason, [])
         if id and len(some) < EXAMPLES:
-            some.append(id[:MOST_ID])
+            some.append(id[:storable.MOST_ID])
 
     def _read(
         self,
@@ -193,7 +193,7 @@ class Spool:
             if isinstance(record, Left):
                 self._leave(record.reason, record.id)
                 continue
-            if not record.id or len(record.id) > MOST_ID or not _writable(record.id):
+            if not storable.is_id(record.id):
                 self._leave("broken", "")
                 continue
             made = prepare(record)
@@ -210,8 +210,8 @@ class Spool:
             try:
                 db.execute(
                     "insert into item (id, page, parent, created, shown, stored, given) values (?, ?, ?, ?, ?, ?, ?)",
-                    (record.id, _written(record.page), record.parent if _writable(record.parent) else "", created,
-                     int(made.shown), made.stored, record.number),
+                    (record.id, _written(record.page), record.parent if storable.is_text(record.parent) else "",
+                     created, int(made.shown), made.stored, record.number),
                 )  # fmt: skip
             except sqlite3.IntegrityError:
                 self._leave("repeated", record.id)
@@ -275,7 +275,7 @@ class Spool:
         for some in _some(db.execute("select parent, page, channel, at from orphan")):
             for parent, page, channel, at in some:
                 made = missing(str(parent), str(page), at or now)
-                if made is None or len(str(parent)) > MOST_ID:
+                if made is None or len(str(parent)) > storable.MOST_ID:
                     continue
                 db.execute(
                     "insert into item (id, page, parent, channel, created, at, shown, stored) "
@@ -409,23 +409,15 @@ class Spool:
 
 def _written(text: str) -> str:
     """*text* without what no database takes."""
-    return text if _writable(text) else text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text if storable.is_text(text) else text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _mended(page: Page) -> Page:
     texts = (page.id, page.url, page.key, page.title)
-    if all(_writable(one) for one in texts):
+    if all(storable.is_text(one) for one in texts):
         return page
     id, url, key, title = (_written(one) for one in texts)
     return msgspec.structs.replace(page, id=id, url=url, key=key, title=title)
-
-
-def _writable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def _some(rows: sqlite3.Cursor, count: int = 1000) -> Iterator[list[tuple[Any, ...]]]:

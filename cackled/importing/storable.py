@@ -6,6 +6,7 @@ import re
 
 # Counts, and seconds since 1970, to the year 9999.
 MOST_COUNT, LATEST = 2_000_000_000, 253_402_300_799
+MOST_ID = 200
 _MAIL = re.compile(r"[^\s@<>\"\x00-\x1f]{1,64}@[^\s@<>\"\x00-\x1f]{1,190}")
 
 
@@ -23,6 +24,20 @@ def mail(text: str) -> str:
     """An address of mail; ``""`` where it is none."""
     text = text.strip()
     return text if _MAIL.fullmatch(text) else ""
+
+
+def is_id(text: str) -> bool:
+    """Whether a source's id can be stored, and looked for."""
+    return 0 < len(text) <= MOST_ID and is_text(text)
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be stored as it is."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def name(text: str) -> str:

@@ -13,6 +13,7 @@ from cackled.domain.errors import BadField
 from cackled.domain.page_keys import fit
 from cackled.domain.site import Site
 from cackled.events import Position
+from cackled.importing import storable
 from cackled.importing.formats import Parts, Ready, Spooled, Target
 from cackled.importing.records import Left
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
@@ -75,10 +76,10 @@ class OldImport:
         from cackled.importing.values import id_of
         from cackled.products.comments.importing.cackle import comment_of
 
-        if not isinstance(one, dict) or not id_of(one.get("id")):
+        if not isinstance(one, dict) or not storable.is_id(id_of(one.get("id"))):
             return None
         item = comment_of(one, page)
-        if isinstance(item, Left):
+        if isinstance(item, Left) or not (not item.parent or storable.is_id(item.parent)):
             return None
         ready = writer.prepare(item)
         return None if isinstance(ready, Left) else (item, ready)
@@ -98,7 +99,8 @@ class OldImport:
             parent = item.parent
             if parent in above or parent == id:
                 raise BadField("A comment answers itself.", field="comments")
-            created = min(item.created if item.created is not None else now, now)
+            created = storable.moment(item.created)
+            created = now if created is None else min(created, now)
             number, root, depth = number_of(created, id), parent or id, 1 if parent else 0
             if parent in ready:
                 over = place(parent, above | {id})

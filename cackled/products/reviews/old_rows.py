@@ -75,6 +75,7 @@ class OldReviews:
             BadField: the page can't be told.
         """
         # Few processes are ever asked.
+        from cackled.importing import storable
         from cackled.importing.spool import number_of
         from cackled.importing.store import Runs
         from cackled.importing.values import id_of, text_of
@@ -88,12 +89,14 @@ class OldReviews:
         spooled: dict[str, Spooled] = {}
         for one in given["reviews"]:
             id_ = id_of(one.get("id")) if isinstance(one, dict) else ""
-            item = review_of(one, ref.key, id_, 0) if id_ and id_ not in spooled else None
+            usable = storable.is_id(id_) and id_ not in spooled
+            item = review_of(one, ref.key, id_, 0) if usable else None
             ready = None if item is None or isinstance(item, Left) else writer.prepare(item)
             if item is None or isinstance(item, Left) or not isinstance(ready, Ready):
                 left += 1
                 continue
-            created = min(item.created if item.created is not None else now, now)
+            known = storable.moment(item.created)
+            created = now if known is None else min(known, now)
             spooled[id_] = Spooled(
                 len(spooled), channel, id_, "", id_, 0, number_of(created, id_), created, ready.shown, 0, 0,
                 ready.stored,

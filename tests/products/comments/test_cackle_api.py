@@ -185,6 +185,20 @@ class PostTests(OldCase):
         listed = (await self.get("/api/3.0/comment/list.json", chan="7", commentId=0)).json()["comments"]
         self.assertEqual([one["status"] for one in listed], ["approved", "approved", "spam", "approved"])
 
+    async def test_odd_values(self) -> None:
+        """What no database takes as a number, a date or a text is left out, or the comment is."""
+        wrong = (None, [], {}, "\0", 1e308, -1, -(10**16), 10**18, "9999-99-99", [None, {}], "http://\u2100/",
+                 "".join(chr(97 + n * 7 % 26) for n in range(5000)))  # fmt: skip
+        good = {"id": 12, "parent": 11, "msg": "text", "status": "approved", "created": "1700000001000",
+                "ip": "192.0.2.1", "user": {"id": 5, "name": "Bob"}, "rating": 1, "media": "x"}  # fmt: skip
+        for name in good:
+            for value in wrong:
+                answer = await self.post([{**good, name: value}, {"id": 1, "msg": "also"}])
+                self.assertEqual(answer.status, 200, (name, value, answer))
+                told = answer.json()["responseApi"]
+                self.assertEqual(told["added"] + told["present"] + told["left"], 2)
+        self.assertEqual(self.sql("select count(*) from comment where src = 'also'"), [(1,)])
+
     async def test_bad(self) -> None:
         """What can't be taken is refused as a whole, and says why."""
         for comments in ("", "x", "[]", "{}", '{"comments":1}', "[" * 5000, '{"comments":[]}'):

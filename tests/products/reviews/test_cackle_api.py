@@ -59,6 +59,20 @@ class OldTests(ReviewCase):
         self.assertFalse(made["vb"])
         self.assertEqual(self.sql("select verified from review"), [("",)])
 
+    async def test_odd_values(self) -> None:
+        """What no database takes as a number, a date or a text is left out, or the review is."""
+        key = (await site_key(self, ["sync"], name="old")).headers["authorization"].partition(" ")[2]
+        wrong = (None, [], {}, "\0", 1e308, -1, -(10**16), 10**18, "9999-99-99", "http://\u2100/",
+                 "".join(chr(97 + n * 7 % 26) for n in range(5000)))  # fmt: skip
+        good = {"id": 7, "star": "4", "comment": "c", "created": "1700000000000", "status": "approved", "name": "Ann",
+                "up": 1, "ip": "192.0.2.1", "author": {"id": 5, "name": "Bob"}}  # fmt: skip
+        for name in good:
+            for value in wrong:
+                given = json.dumps({"chan": "mug", "url": "", "title": "", "reviews": [{**good, name: value}]})
+                answer = await self.form("/api/3.0/review/post.json", reviews=given, id=1, siteApiKey=key,
+                                         accountApiKey=key)  # fmt: skip
+                self.assertEqual(answer.status, 200, (name, value, answer))
+
     async def test_servers(self) -> None:
         """A server with our key reads what changed, and brings what was written elsewhere, once."""
         client = await site_key(self, ["read", "sync"], name="old")
