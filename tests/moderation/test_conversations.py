@@ -128,6 +128,18 @@ class StaffTests(ConversationCase):
         self.assertEqual([one.reason for one in (await self.queue.undo(EVE, last)).failed], ["conflict"])
         self.assertNotIn("rude", json.dumps([str(row) for row in self.sql("select * from comment_change")]))
 
+    async def test_locked(self) -> None:
+        """Locked is locked for colleagues too: neither answered nor changed until it is unlocked."""
+        made = the_id(await self.post("words", by=ANN))
+        await self.do("lock", made)
+        late = await self.refused(self.conversations.edit(EVE, made, "others", None, ""))
+        self.assertEqual((late.status, late.slug), (403, "comment-locked"))
+        self.assertEqual((await self.refused(self.conversations.answer(EVE, made, "x"))).slug, "comment-locked")
+        self.assertEqual(await self.texts(), ["<p>words</p>"])
+        await self.do("unlock", made)
+        await self.conversations.edit(EVE, made, "others", None, "")
+        self.assertEqual(await self.texts(), ["<p>others</p>"])
+
 
 class DeletionTests(ConversationCase):
     """By authors."""

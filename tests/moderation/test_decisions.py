@@ -146,6 +146,14 @@ class DecisionTests(QueueCase):
         made = the_id(await self.post("fine", by=ANN))
         await self.comments.edit(Session(1, ANN), made, "hold this instead")
         self.assertEqual(await self.listed(), ["hold this instead"])
+        # Found by its page, its author, the old words and the new ones, as counted.
+        for found in (
+            {"pages": ("page",)}, {"words": "fine"}, {"words": "instead hold"}, {"phrases": ("this instead",)},
+            {"words": "this instead", "phrases": ("this instead",)}, {"visitor": ANN},
+        ):  # fmt: skip
+            self.assertEqual(await self.listed(**found), ["hold this instead"], found)
+            self.assertEqual(await self.queue.count(Found(state="pending", **found)), 1, found)
+        self.assertEqual(await self.listed(pages=("other",)) + await self.listed(words="absent"), [])
         first = await self.do("reject", made)
         self.assertEqual((await self.texts(), await self.listed()), (["<p>fine</p>"], []))
         await self.queue.undo(EVE, first)

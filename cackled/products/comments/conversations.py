@@ -253,14 +253,20 @@ class Conversations:
         """Change anybody's comment; gives its version, and the number of the action that undoes it.
 
         Raises:
-            NotFound: it is not there any more. Conflict: it was changed since.
+            NotFound: it is not there any more. Conflict: it was changed since. Forbidden: it is locked.
         """
         source = text.clean_text(source, 10_000)
         html = text.render(source, math=self._site.product(CommentSettings).math, mentions=True)
         hooked = bool(self._site.settings.webhook_url)
-        rows = await self._database.write(
-            EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, html, hooked,
-        )  # fmt: skip
+        try:
+            rows = await self._database.write(
+                EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, html, hooked,
+            )  # fmt: skip
+        except QueryFailed as error:
+            refused = from_sqlstate(error.sqlstate, error.message)
+            if refused is None:
+                raise
+            raise refused from None
         outcome, now, _, seq, channel, action = rows[0]
         if outcome == "gone":
             raise NotFound("It is not there any more.")

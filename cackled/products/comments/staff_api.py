@@ -158,6 +158,6 @@ ROUTES = (
     Route(
         method="PATCH", path=_BASE + "/comments/{comment}", name="editAsStaff", summary="Edit any visitor's comment.",
         handler=edit, body=StaffEditBody, answer=Version,
-        refusals=("section", "changed", "text-empty", "text-too-long"), **_STAFF,
+        refusals=("section", "changed", "text-empty", "text-too-long", "comment-locked"), **_STAFF,
     ),
 )  # fmt: skip

@@ -126,6 +126,8 @@ class QueueTests(ReviewCase):
         page = await self.page()
         self.assertEqual([(one["star"], one["html"]) for one in page["page"]["reviews"]], [(4, "<p>old words</p>")])
         self.assertEqual(len(await self.items("state=pending")), 2)
+        for query in ("q=old+words", "q=new", "q=%22new+words%22", "q=%22old+words%22"):
+            self.assertEqual(len(await self.items(f"state=pending&{query}")), 1, query)
         done = await self.act("approve", shown)
         self.assertEqual((await self.summary())["histogram"], [1, 0, 0, 0, 0], done)
         await self.owner.ask("POST", f"{QUEUE}/actions/{done.json()['id']}/undo")

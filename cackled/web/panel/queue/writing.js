@@ -39,8 +39,8 @@ export function Writing({site, item, onDone, onEdited}) {
     onDone();
   };
   const modes = [
-    ...(item.state === 'approved' ? ['reply'] : []),
-    ...(item.state === 'deleted' ? [] : ['edit']),
+    ...(item.state === 'approved' && !item.locked ? ['reply'] : []),
+    ...(item.state === 'deleted' || item.locked ? [] : ['edit']),
     ...(item.state === 'deleted' ? [] : ['move']),
   ];
   return html`<section class="stack">

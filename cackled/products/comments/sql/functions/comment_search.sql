@@ -1,5 +1,5 @@
 -- Looking for comments: by words, author, page, address, date, state and mark.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- What a comment can be found by: its words, and with a prefix its site (s), channel (c), author (v), the words of the
 -- author's name (a), its address and network (i).
@@ -87,19 +87,16 @@ language plpgsql stable as $$
 declare
   find json := p_find::json;
   conditions text := comment_conditions(p_site, find);
-  others text := comment_conditions(p_site, (find::jsonb - 'states')::json);
+  -- A new text that waits is found by its words, as by those of the old one.
+  others text := comment_conditions(p_site, (find::jsonb - 'states' - 'phrases')::json) || coalesce((
+    select string_agg(' and strpos(lower(concat_ws('' '', c.src, r.src)), ' || quote_literal(x) || ') > 0', '')
+    from json_array_elements_text(find -> 'phrases') x), '');
   lexemes text := nullif(concat_ws(' & ', nullif(plainto_tsquery('simple', find ->> 'words')::text, ''), find ->> 'lexemes'), '');
   reached bigint;
   branches text[] := '{}';
 begin
   if lexemes is null then
     branches := branches || format('select c.id from comment c where %s order by c.id desc limit %s', conditions, p_limit);
-    if (find ->> 'revised')::boolean then
-      branches := branches || format(
-        'select c.id from comment_revision r join comment c on c.site_id = %1$s and c.id = r.comment_id
-         where r.site_id = %1$s and %2$s and not (%3$s) order by c.id desc limit %4$s',
-        p_site, others, conditions, p_limit);
-    end if;
   else
     select r.id into reached from comment_search_reached r;
     lexemes := quote_literal(format('''s:%s'' & (%s)', p_site, lexemes));
@@ -110,6 +107,13 @@ begin
               where f.site_id = %1$s and f.lexemes @@ %2$s::tsquery and %3$s and f.comment_id <= %5$s
               order by f.comment_id desc limit %4$s',
              p_site, lexemes, conditions, p_limit, reached)];
+  end if;
+  if (find ->> 'revised')::boolean then
+    branches := branches || format(
+      'select c.id from comment_revision r join comment c on c.site_id = %1$s and c.id = r.comment_id
+       where r.site_id = %1$s and %2$s and not (%3$s) %4$s order by c.id desc limit %5$s',
+      p_site, others, conditions,
+      ' and (comment_lexemes(c) || to_tsvector(''simple'', left(r.src, 20000))) @@ ' || lexemes || '::tsquery', p_limit);
   end if;
   return query execute format('select id from (%s) x order by id desc limit %s',
     (select string_agg('(' || x || ')', ' union all ') from unnest(branches) x), p_limit);

@@ -1,5 +1,5 @@
 -- What moderators do to a comment's text, and to a conversation as a whole.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- Change the text of a comment as a moderator: an action of the log. Outcomes as for decide_comment. What was there before
 -- stands in the comment's history alone, so that it is forgotten with that.
@@ -23,6 +23,10 @@ begin
   if outcome <> 'done' then
     return next;
     return;
+  end if;
+  -- Locked is locked, for colleagues too: who wants to change it unlocks it, which the log tells.
+  if c.locked then
+    raise exception using errcode = 'CK403', message = 'comment-locked';
   end if;
   before := json_build_object('text', c.src, 'html', c.html, 'edited', c.edited_at, 'revision', (
     select json_build_object('text', r.src, 'html', r.html, 'media', r.media) from comment_revision r

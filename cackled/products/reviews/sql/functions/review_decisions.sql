@@ -1,5 +1,5 @@
 -- What moderators look for among reviews, and do with them. Nothing here changes what an author said, nor their stars.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- The conditions of a search as SQL, with the members that `comment_conditions` takes.
 create or replace function review_conditions(p_site int, p_find json) returns text language sql stable as $$
@@ -40,22 +40,28 @@ language plpgsql stable as $$
 declare
   find json := p_find::json;
   conditions text := review_conditions(p_site, find);
-  others text := review_conditions(p_site, (find::jsonb - 'states')::json);
+  -- A new text that waits is found by its words, as by those of the old one.
+  others text := review_conditions(p_site, (find::jsonb - 'states' - 'phrases')::json) || coalesce((
+    select string_agg(' and strpos(lower(concat_ws('' '', c.title, c.pros, c.cons, c.src, r.data)), ' || quote_literal(x)
+      || ') > 0', '')
+    from json_array_elements_text(find -> 'phrases') x), '');
   lexemes text := nullif(concat_ws(' & ', nullif(plainto_tsquery('simple', find ->> 'words')::text, ''),
                                    find ->> 'lexemes'), '');
   branches text[] := '{}';
 begin
   if lexemes is null then
     branches := branches || format('select c.id from review c where %s order by c.id desc limit %s', conditions, p_limit);
-    if (find ->> 'revised')::boolean then
-      branches := branches || format(
-        'select c.id from review_revision r join review c on c.site_id = %1$s and c.id = r.review_id
-         where r.site_id = %1$s and %2$s and not (%3$s) order by c.id desc limit %4$s',
-        p_site, others, conditions, p_limit);
-    end if;
   else
+    lexemes := quote_literal(format('''s:%s'' & (%s)', p_site, lexemes));
     branches := array[format('select c.id from review c where c.lexemes @@ %s::tsquery and %s order by c.id desc limit %s',
-      quote_literal(format('''s:%s'' & (%s)', p_site, lexemes)), conditions, p_limit)];
+      lexemes, conditions, p_limit)];
+  end if;
+  if (find ->> 'revised')::boolean then
+    branches := branches || format(
+      'select c.id from review_revision r join review c on c.site_id = %1$s and c.id = r.review_id
+       where r.site_id = %1$s and %2$s and not (%3$s) %4$s order by c.id desc limit %5$s',
+      p_site, others, conditions,
+      ' and (c.lexemes || to_tsvector(''simple'', r.data::jsonb)) @@ ' || lexemes || '::tsquery', p_limit);
   end if;
   return query execute format('select id from (%s) x order by id desc limit %s',
     (select string_agg('(' || x || ')', ' union all ') from unnest(branches) x), p_limit);
