@@ -208,6 +208,10 @@ class LifeTests(ChatDaemonCase):
         self.until(page, f"{SHADOW}.querySelectorAll('.mc-picwords:not([hidden])').length === 3")
         self.soon(lambda: (page.click(".send"), self.assertEqual(page.locator(".mc-picitem").count(), 0)))
         self.until(page, f"[...{SHADOW}.querySelectorAll('.picture img')].filter(i => i.naturalWidth > 0).length === 3")
+        # An address that has run out: the page asks for another.
+        page.evaluate(f"{SHADOW}.querySelector('.picture img').src = '{self.daemon.url}/media/1-{'A' * 22}/400.webp'")
+        self.until(page, f"/[0-9a-f]{{8}}-.*webp$/.test({SHADOW}.querySelector('.picture').href)")
+        self.until(page, f"[...{SHADOW}.querySelectorAll('.picture img')].filter(i => i.naturalWidth > 0).length === 3")
 
         def told() -> list[int]:
             messages = self.operator.ask("GET", f"/{chat}/messages")["messages"]

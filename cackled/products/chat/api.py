@@ -222,14 +222,17 @@ async def add_file(call: Call) -> Any:
 
 
 async def get_file(call: Call) -> Any:
-    """Get an address at which a file of a conversation can be had for some minutes."""
+    """Get an address at which a picture or file of a conversation can be had for a while."""
     caller, name = await party(call), call.parameters["file"]
     match = PICTURE_ID.fullmatch(name)
     if match is None or int(match[1]) != call.site.id:
         raise NotFound("There is no such file.", slug="message")
     visitor, account = (caller.found.visitor, None) if caller.side == "visitor" else (None, caller.account)
-    known = await call.service(Chats).file_name(call.number("chat"), match[2], visitor, account)
-    return FileAddress(call.shared(SignedMedia).file(name), known)
+    known = await call.service(Chats).file(call.number("chat"), match[2], visitor, account)
+    signer = call.shared(SignedMedia)
+    return FileAddress(
+        signer.file(name) if "name" in known else signer.address(known["url"]), known.get("name", ""), known["alt"]
+    )
 
 
 async def read(call: Call) -> Any:
@@ -355,8 +358,8 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_ONE + "/files/{file:text}", name="getChatFile",
-        summary="Get an address at which a file of a conversation can be had for some minutes.", handler=get_file,
-        answer=FileAddress, refusals=("chat", "message"), **_PARTY,
+        summary="Get an address at which a picture or file of a conversation can be had for a while.",
+        handler=get_file, answer=FileAddress, refusals=("chat", "message"), **_PARTY,
     ),
     Route(
         method="PUT", path=_ONE + "/read", name="readChat", summary="Mark messages up to a seq as read.",

@@ -15,7 +15,8 @@ class FileQuery(Struct, frozen=True):
 
 
 class FileAddress(Struct, frozen=True):
-    """Where a file can be had for some minutes, and its name."""
+    """Where a picture can be had for an hour, or a file for minutes; ``name`` of a file, ``alt`` of a picture."""
 
     url: str
     name: str
+    alt: str = ""

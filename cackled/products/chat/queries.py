@@ -228,11 +228,11 @@ OPERATORS_CHANNEL = Query(
     _ONE,
 )
 
-# A file that is no picture: of a message of the conversation, or one of the caller's own that is with nothing yet.
-SELECT_FILE_NAME = Query(
-    "select_chat_file_name",
+# A picture or file: of a message of the conversation, or one of the caller's own that is with nothing yet.
+SELECT_FILE = Query(
+    "select_chat_file",
     """
-    select m.alt from media m where m.site_id = $1 and m.id = $3 and m.width = 0 and (
+    select m.id, m.width, m.height, m.color, m.alt, m.files from media m where m.site_id = $1 and m.id = $3 and (
       (m.item = '' and (m.visitor_id = $4 or m.account_id = $5))
       or exists (select from chat_message x where x.site_id = $1 and x.chat_id = $2 and m.item = 'chat:' || x.id))
     """,

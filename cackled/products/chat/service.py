@@ -18,7 +18,7 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
-from cackled.domain.pictures import own_pictures
+from cackled.domain.pictures import kept_picture, own_pictures
 from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
 from cackled.products.chat.answers import PageBody, StartBody, VisitBody
@@ -232,18 +232,18 @@ class Chats:
         """A picture, or another file, that was just added."""
         return (await own_pictures(self._all, self._site, visitor, "", [name], account, files=True))[0]
 
-    async def file_name(self, chat: int, number: str, visitor: int | None, account: int | None) -> str:
-        """The name of a file of the conversation, or of one that the caller has not sent yet.
+    async def file(self, chat: int, number: str, visitor: int | None, account: int | None) -> dict[str, Any]:
+        """A picture or file of the conversation, or one that the caller has not sent yet, as a message has it.
 
         Raises:
             NotFound: there is none.
         """
         found = await self._database.read(
-            queries.SELECT_FILE_NAME, self._site.id, chat, number, visitor, account, preference=ReadPreference.PRIMARY
+            queries.SELECT_FILE, self._site.id, chat, number, visitor, account, preference=ReadPreference.PRIMARY
         )
         if not found.rows:
             raise NotFound("There is no such file.", slug="message")
-        return str(found.rows[0][0])
+        return kept_picture(self._site.id, found.rows[0])
 
     async def _pictures(
         self, chat: int, sender: str, visitor: int | None, account: int | None, ids: list[str], key: str

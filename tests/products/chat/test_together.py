@@ -67,7 +67,25 @@ class TogetherTests(ChatCase):
         self.assertEqual(said.json()["message"]["quick"], ["Yes", "No"])
         self.assertEqual(self.sql("select count(*) from media where item like 'chat:%%'"), [(2,)])
         message = (await self.by_visitor(chat, "GET", "/messages")).json()["messages"][1]
-        self.assertEqual((await self.ask("GET", message["files"][0]["url"])).status, 200)
+        signed = message["files"][0]["url"]
+        self.assertEqual((await self.ask("GET", signed)).status, 200)
+        # No address holds for ever: not in answers, not in what is live; one can be had anew.
+        plain = f"/media/{name}/{signed.rpartition('/')[2]}"
+        self.assertEqual((await self.ask("GET", plain)).status, 404)
+        sign = signed.split("/")[3]
+        for wrong in (sign[:-1] + ("A" if sign[-1] != "A" else "B"), f"{int(sign[:8], 16) + 1:08x}" + sign[8:]):
+            self.assertEqual((await self.ask("GET", signed.replace(sign, wrong))).status, 404)
+        self.assertEqual((await self.ask("GET", signed.replace(name, other))).status, 404)
+        again = await self.by_visitor(chat, "GET", f"/files/{name}")
+        self.assertEqual((again.json()["url"], again.json()["alt"]), (signed, "A boat"))
+        self.assertEqual((await self.ann.ask("GET", f"{path}/files/{name}")).json()["url"], signed)
+        stranger = await self.start(key="stranger")
+        self.assertEqual((await self.by_visitor(stranger, "GET", f"/files/{name}")).slug, "message")
+        live = self.sql("select data from event where type = 'message.created' and data like '%%/media/%%'")
+        self.assertEqual(len(live), 2)
+        for (data,) in live:
+            self.assertNotIn('"url":"/media/', data)
+            self.assertNotIn(plain.encode(), self.application.signed_media.in_json(data.encode()))
         await self.by_visitor(chat, "DELETE", f"/messages/{message['id']}")
         self.assertEqual(self.sql("select count(*) from media where item like 'chat:%%'"), [(1,)])
         self.sql("delete from chat_message")

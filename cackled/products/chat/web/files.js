@@ -48,13 +48,32 @@ export async function openFiles(w) {
   };
 }
 
+// Milliseconds after which the address of a picture is asked for again, should that not have been what was wrong.
+const AGAIN = 60e3;
+/** @type {WeakMap<HTMLElement, number>} */
+const asked = new WeakMap();
+
 /**
- * Save a file: its address has to be asked for, as it holds for some minutes only.
+ * Save a file, or show *image* that is not there: its address has to be asked for, as it holds for some time only.
  * @param {ChatPanel} w
  * @param {string} id
+ * @param {any} [image] in its link
  */
-export const saveFile = (w, id) =>
-  w.call1('GET', '/files/' + id).then(
-    (/** @type {any} */ found) => el('a', {href: w.safe(found.url), target: '_blank', rel: 'noopener'}).click(),
-    (/** @type {any} */ error) => w.say(reason(w.t, error)),
+export function fetchFile(w, id, image) {
+  if (image) {
+    const now = Date.now();
+    if (!id || now < (asked.get(image) || 0) + AGAIN) return undefined;
+    asked.set(image, now);
+  }
+  return w.call1('GET', '/files/' + id).then(
+    (/** @type {any} */ found) => {
+      const href = w.safe(found.url);
+      if (!image) el('a', {href, target: '_blank', rel: 'noopener'}).click();
+      else {
+        image.src = href;
+        image.parentNode.href = href;
+      }
+    },
+    (/** @type {any} */ error) => image || w.say(reason(w.t, error)),
   );
+}

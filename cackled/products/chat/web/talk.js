@@ -40,6 +40,14 @@ export function face({id = '', name, avatar}) {
 }
 
 /**
+ * Have a file, or a picture whose address may have run out: its address is asked for.
+ * @param {ChatPanel} w
+ * @param {any} file
+ * @param {HTMLElement} [image]
+ */
+const fetchFile = (w, file, image) => import('./files.js').then(late => late.fetchFile(w, file.id, image));
+
+/**
  * Pictures; their place is there before they are.
  * @param {ChatPanel} w
  * @param {any[]} files
@@ -55,9 +63,10 @@ const shown = (w, files) =>
       width: +file.width || null,
       height: +file.height || null,
       loading: 'lazy',
-      referrerpolicy: 'no-referrer',
       // One that is on its way has no size yet.
       onload: () => file.width || w.bottom(),
+      // Its address holds for an hour or two.
+      onerror: () => fetchFile(w, file, image),
     });
     if (/^#[\da-f]{6}$/.test(file.color)) image.style.background = file.color;
     return el('a.picture', {href, target: '_blank', rel: 'noopener'}, image);
@@ -70,10 +79,9 @@ const shown = (w, files) =>
  * @param {string} name
  */
 function saving(w, file, name) {
-  const open = () => import('./files.js').then(({saveFile}) => saveFile(w, file.id));
   return el(
     'button.file',
-    {onclick: open},
+    {onclick: () => fetchFile(w, file)},
     el('bdi', null, name),
     ' · ' + w.t.number(Math.ceil(file.bytes / 1000 || 1)) + ' kB',
   );

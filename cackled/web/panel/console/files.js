@@ -12,13 +12,44 @@ const MOST = 8;
 const address = one => (/^\/(?!\/)/.test(one.url || '') ? one.url : '');
 
 /**
+ * Where a file or picture can be had for some time.
+ * @param {string} chat
+ * @param {import('./kinds.js').File} file
+ * @returns {Promise<{url: string}>}
+ */
+function found(chat, file) {
+  const site = file.id.split('-')[0];
+  return get(`/sites/${site}/chats/${encodeURIComponent(chat)}/files/${encodeURIComponent(file.id)}`);
+}
+
+// Milliseconds after which the address of a picture is asked for again, should that not have been what was wrong.
+const AGAIN = 60e3;
+/** @type {WeakMap<EventTarget, number>} */
+const asked = new WeakMap();
+
+/**
+ * A picture is not there: its address may have run out; another one is asked for.
+ * @param {string} chat
+ * @param {import('./kinds.js').File} file
+ * @param {Event} event
+ */
+async function renew(chat, file, event) {
+  const image = /** @type {HTMLImageElement} */ (event.currentTarget);
+  const now = Date.now();
+  if (now < (asked.get(image) || 0) + AGAIN) return;
+  asked.set(image, now);
+  const {url} = await found(chat, file);
+  image.src = url;
+  if (image.parentNode) /** @type {HTMLAnchorElement} */ (image.parentNode).href = url;
+}
+
+/**
  * Save a file that is no picture: where it is has to be asked for, and is known for some minutes only.
  * @param {string} chat
  * @param {import('./kinds.js').File} file
  */
 async function save(chat, file) {
-  const site = file.id.split('-')[0];
-  const {url} = await get(`/sites/${site}/chats/${encodeURIComponent(chat)}/files/${encodeURIComponent(file.id)}`);
+  const {url} = await found(chat, file);
   const link = document.createElement('a');
   Object.assign(link, {href: url, target: '_blank', rel: 'noopener'});
   link.click();
@@ -50,6 +81,7 @@ export function Files({files, chat}) {
                 width=${one.width || 240}
                 height=${one.height || 240}
                 loading="lazy"
+                onError=${(/** @type {Event} */ event) => renew(chat, one, event).catch(() => {})}
                 style=${{backgroundColor: /^#[0-9a-f]{3,8}$/i.test(one.color || '') ? one.color : null}}
               />
             </a>

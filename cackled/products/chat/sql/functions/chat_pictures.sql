@@ -1,8 +1,8 @@
 -- Pictures that messages show.
--- cackled: revision 2
+-- cackled: revision 3
 
--- Give a message its pictures, which whoever has the address sees then. Those that it shows
--- no more are with nothing, and go after a day.
+-- Give a message its pictures, which nobody sees but at a signed address: those of the conversation are given some. Those
+-- that it shows no more are with nothing, and go after a day.
 create or replace function chat_files_changed() returns trigger language plpgsql as $$
 declare
   named text[];
@@ -12,7 +12,7 @@ begin
   end if;
   if tg_op <> 'DELETE' then
     named := array(select substr(x ->> 'id', strpos(x ->> 'id', '-') + 1) from json_array_elements(new.files::json) x);
-    update media m set item = 'chat:' || new.id, shown = true
+    update media m set item = 'chat:' || new.id, shown = false
     where m.site_id = new.site_id and m.id = any(named) and m.item = ''
       and (m.visitor_id = new.visitor_id or m.account_id = new.account_id);
   end if;

@@ -10,7 +10,7 @@ create or replace function message_json(m chat_message) returns text language sq
   select concat(
     '{"id":"', m.id, '","author":{"id":"', coalesce(m.visitor_id::text, 'account:' || m.account_id, ''), '","name":',
     to_json(m.author_name), '},"seq":', m.seq, ',"from":"', m.sender, '","kind":"', m.kind, '","text":',
-    to_json(m.text), ',"html":', to_json(m.html), ',"files":', m.files, ',"created":"', chat_time(m.created_at), '","edited":',
+    to_json(m.text), ',"html":', to_json(m.html), ',"files":', sign_media(m.files), ',"created":"', chat_time(m.created_at), '","edited":',
     coalesce('"' || chat_time(m.edited_at) || '"', 'null'), ',"deleted":', m.deleted::text, ',"key":', to_json(m.key),
     case when m.event <> '' then ',"event":' || m.event end,
     case when m.quick <> '{}' then ',"quick":' || to_json(m.quick)::text end, '}')
