@@ -15,7 +15,7 @@ from msgspec import Struct
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 
-# Rows of a table that are given out; somebody who has more asks the site's owner for an export.
+# Rows of a table that are given out. One that has more says so (``"cut":true``); the site's owner has an export.
 MOST = 20_000
 
 
@@ -44,7 +44,7 @@ class Held(Struct, frozen=True, kw_only=True):
         whose = f"x.{self.column} = {'$2::text' if self.text else '$2'}" + (f" and {self.only}" if self.only else "")
         return Query(
             f"held_{self.table}"[:50],
-            f"select (to_jsonb(x){left_out})::text from {rows} x where x.site_id = $1 and {whose} limit {MOST}",
+            f"select (to_jsonb(x){left_out})::text from {rows} x where x.site_id = $1 and {whose} limit {MOST + 1}",
             ("int", "bigint"),
         )
 
@@ -74,6 +74,8 @@ async def collect(database: Database, site: int, visitor: int, held: Iterable[He
         if not rows:
             continue
         about: dict[str, Any] = {"what": one.what, "until": one.until}
+        if len(rows) > MOST:
+            rows, about["cut"] = rows[:MOST], True
         head = (b"" if first else b",") + msgspec.json.encode(one.table) + b":" + msgspec.json.encode(about)[:-1]
         yield head + b',"rows":[' + ",".join(row[0] for row in rows).encode() + b"]}"
         first = False

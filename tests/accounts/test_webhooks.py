@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from cackled.domain.webhook_sending import WebhookSender
-from cackled.events import PERSONAL
+from cackled.events import CONFIDENTIAL, PERSONAL
 from cackled.features import registry
 from tests.api.common import ORIGIN, ApiCase
 from tests.support.receiver import Receiver
@@ -33,6 +33,28 @@ class WebhookTests(ApiCase):
         self.sql("update webhook_endpoint set next_at = now(), claimed_until = null")
         await self.sender.run()
         await self.sender.finish()
+
+    async def test_each_type(self) -> None:
+        """Each type that can be chosen reaches who chose it, one that takes all but private conversations, and nobody
+        of another site."""
+        ann = await sign_in(self, "admin")
+        types = (await ann.ask("GET", HOOKS)).json()["types"]
+        self.assertGreater(len(types), 25)
+        await ann.ask("POST", HOOKS, {"url": self.there})
+        for number, one in enumerate(types, 1):
+            if number % 19 == 0:
+                self.sql("delete from webhook_endpoint where types <> '{}'")
+            made = await ann.ask("POST", HOOKS, {"url": self.there, "types": [one]})
+            self.assertEqual(made.status, 201, made)
+            self.sql("select announce(1, 7, %s, %s, '{}', false)", number, one)
+            told = self.sql(
+                "select d.endpoint_id from webhook_delivery d join webhook_event e on e.id = d.event_id "
+                "where e.site_id = 1 and e.type = %s order by 1", one,
+            )  # fmt: skip
+            expected = [(int(made.json()["id"]),)]
+            self.assertEqual(told, expected if one.startswith(CONFIDENTIAL) else [(1,), *expected], one)
+            self.sql("select announce(2, 7, %s, %s, '{}', false)", number, one)
+        self.assertEqual(self.sql("select count(*) from webhook_event where site_id = 2"), [(0,)])
 
     async def test_whole(self) -> None:
         """From the address to a signed request, a failure, a dead letter, and sending it again."""

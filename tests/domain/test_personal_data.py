@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from cackled.domain import personal_data
 from cackled.domain.personal_data import CORE, collect
 from cackled.features import registry
 from tests.domain.common import ANN, BOB, DomainCase
@@ -51,6 +52,17 @@ class HeldTests(DomainCase):
         self.assertNotIn("another", json.dumps(given))
         self.assertEqual((await self.given(1, 99))["held"], {})
         self.assertEqual((await self.given(2, ANN))["held"], {})
+
+    async def test_cut(self) -> None:
+        """Of a table that has too many rows for one answer as many as fit, and that there are more."""
+        self.patch(personal_data, "MOST", 2)
+        for number in (2, 3):
+            await self.post(f"no. {number}", by=ANN)
+            held = (await self.given(1, ANN))["held"]["comment"]
+            self.assertEqual((len(held["rows"]), held.get("cut")), (min(number - 1, 2), None))
+        await self.post("one more", by=ANN)
+        held = (await self.given(1, ANN))["held"]["comment"]
+        self.assertEqual((len(held["rows"]), held.get("cut")), (2, True))
 
     async def given(self, site: int, visitor: int) -> dict[str, dict[str, dict[str, list[dict[str, str]]]]]:
         """What is given out."""
