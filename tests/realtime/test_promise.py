@@ -157,15 +157,27 @@ class Network(RuleBasedStateMachine):
     def begin(self, history: int) -> None:
         self.clock = Clock()
         self.log = ModelLog()
+        self.prepare()
         for _ in range(history):
-            self.log.commit(data=data(self.log.current() + 1))
+            self.happen(5)
         self.nodes = [Node(self.clock, self.log) for _ in range(2)]
         self.browsers: list[Browser] = []
+
+    def prepare(self) -> None:
+        """Before anything happens."""
+
+    def happen(self, channel: int) -> Event:
+        """The next event of a channel."""
+        return self.log.commit(1, channel, data=data(self.log.current(1, channel) + 1))
+
+    def browser(self, channels: tuple[int, ...], seqs: dict[int, int]) -> Browser:
+        """A new page."""
+        return Browser(self.log, channels, seqs)
 
     @rule(channel=st.sampled_from(CHANNELS), count=st.integers(1, 4))
     def write(self, channel: int, count: int) -> None:
         for _ in range(count):
-            event = self.log.commit(1, channel, data=data(self.log.current(1, channel) + 1))
+            event = self.happen(channel)
             for node in self.nodes:
                 node.tail.append(event)
 
@@ -218,7 +230,7 @@ class Network(RuleBasedStateMachine):
     def arrive(self, node: int, kind: str, channels: tuple[int, ...], known: bool) -> None:
         """A new page; *known*: it was rendered with a position."""
         seqs = {channel: self.log.current(1, channel) if known else -1 for channel in channels}
-        browser = Browser(self.log, channels, seqs)
+        browser = self.browser(channels, seqs)
         self.browsers.append(browser)
         browser.connect(self.nodes[node], kind)
 
