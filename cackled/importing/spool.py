@@ -191,7 +191,8 @@ class Spool:
                 self._add_page(db, _mended(record), channel)
                 continue
             if isinstance(record, Left):
-                self._leave(record.reason, record.id)
+                # Which one it is: its id, or the row that it stands in, and what of it.
+                self._leave(record.reason, ": ".join(one for one in (record.id, record.detail) if one))
                 continue
             if not storable.is_id(record.id):
                 self._leave("broken", "")

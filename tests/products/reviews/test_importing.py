@@ -113,6 +113,8 @@ class ReadTests(SynchronousTestCase):
             [(one.reason, one.detail) for one in left],
             [("broken", "row 2: rating"), ("broken", "row 3: date"), ("no-page", "row 4")],
         )
+        left = [one for one in self.read(head + row.replace("2025-03-02", "2999-01-01")) if isinstance(one, Left)]
+        self.assertEqual([(one.reason, one.detail) for one in left], [("broken", "row 2: date in the future")])
         for text, found in (("5", (True, 5)), ("4.0", (True, 4)), ("4,0", (True, 4)), ("", (True, None)),
                             ("0", (True, None)), ("4.5", (False, None)), ("6", (False, None)), ("-1", (False, None)),
                             ("nan", (False, None)), ("inf", (False, None)), ("٥", (True, 5))):  # fmt: skip
@@ -183,6 +185,13 @@ class ImportTests(ReviewCase):
         self.assertGreater(report.added, 120)
         table = JUDGE + "A,Good,5,2025-03-02,web,ok,Ann\0,a\0@b.example,1,mug,Thanks,99999999999999999,,,\n"
         self.assertEqual((await self.bring(table)).added, 1)
+
+    async def test_report_by_row(self) -> None:
+        """A dry run tells which rows can't be used, and what of them."""
+        rows = self.rows(3).replace("Text 1,2,", "Text 1,six,").replace("2024-03-03", "2024-13-45")
+        report = await self.bring(rows, dry=True)
+        self.assertEqual((report.added, report.left), (1, {"broken": 2}))
+        self.assertEqual(report.examples, {"broken": ["row 3: rating", "row 4: date"]})
 
     async def test_whole(self) -> None:
         """A dry run writes nothing; all comes with its date and source; again nothing; undone, nothing is left."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cackled.clock import wall_time
 from cackled.importing.formats import Format
 from cackled.importing.records import Ambiguous, Author, BadFile, Left, Page, Record
 from cackled.importing.source import Source
@@ -21,6 +22,7 @@ _SLASHED = re.compile(r"\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T,]+(\d{1,2})
 _YES = frozenset(("yes", "true", "1", "y", "t", "verified"))
 _IMAGE = re.compile(r"https://[^\s,;\"'<>]{4,900}")
 MOST_IMAGES = 10
+DAY = 86_400
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -200,6 +202,8 @@ def read(source: Source, order: Order = "") -> Iterator[Record]:
     table = table_of(set(first))
     known = order_of(source, table.date, order)
     states = dict(table.states)
+    # A day may have begun already where the shop is.
+    now = wall_time() + DAY
     pages: set[str] = set()
     for number, row in enumerate(csv_rows(source), 2):
         page = _cell(row, table.page)
@@ -211,6 +215,9 @@ def read(source: Source, order: Order = "") -> Iterator[Record]:
         created = moment(told, known, source.zone) if told else None
         if not fine or (told and created is None):
             yield Left(reason="broken", detail=f"row {number}: {'date' if fine else 'rating'}")
+            continue
+        if created is not None and created > now:
+            yield Left(reason="broken", detail=f"row {number}: date in the future")
             continue
         if star is None and not (text or title):
             yield Left(reason="empty", detail=f"row {number}")
