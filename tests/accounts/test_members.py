@@ -129,6 +129,7 @@ class InvitationTests(MailCase):
         self.assertEqual(taken.json()["sites"], [{"site": 1, "name": "One", "role": "moderator", "sections": []}])
         who = StaffClient(self, 0, "", {"cookie": f"{COOKIE}={cookies(taken)[COOKIE]}", **OWN})
         self.assertEqual((await who.ask("GET", "/api/v1/sites/1/audit")).status, 200)
+        self.assertEqual(self.sql("select name from audit where action = 'member.joined'"), [("Neu",)])
         for spent in (token, "nonsense"):
             self.assertEqual((await self.accept(spent, password=PASSWORD)).slug, "link-spent")
 

@@ -19,6 +19,7 @@ from cackled.api.route import Caller, Route
 from cackled.api.staff import own_origin, prefix
 from cackled.domain.audit import Audit
 from cackled.domain.errors import Forbidden, NotFound, TooFast, Unauthorized
+from cackled.domain.staff import Staff
 from cackled.languages import accepted
 
 Sections = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=50)]
@@ -170,7 +171,8 @@ async def accept(call: Call) -> Any:
     who = await people.get(account)
     if site is not None and who is not None:
         audit = call.context.service(Audit, site)
-        await audit.record(f"account:{account}", "member.joined", f"account:{account}", role=found.role)
+        joined = Staff(account=account, name=who.shown)
+        await audit.record(joined, "member.joined", f"account:{account}", role=found.role)
     if made is None:
         assert who is not None
         return await me_of(call, who)
