@@ -31,6 +31,11 @@ _WIDE = {
 }  # fmt: skip
 
 
+def wide(head: bytes) -> str | None:
+    """The encoding of a text that begins with *head*, where that is UTF-16."""
+    return _WIDE.get(head[:2])
+
+
 class _Counted(io.RawIOBase):
     """Reads of *file*, told to *seen*, and no more than *most* bytes."""
 
@@ -149,7 +154,7 @@ class Source:
             unpacked: BinaryIO = gzip.GzipFile(fileobj=plain)  # type: ignore[assignment]
             most = min(self._most, max(ALWAYS_UNPACKED, self.size * MOST_RATIO))
             plain = io.BufferedReader(_Counted(unpacked, lambda count: None, most), 1 << 16)
-        encoding = _WIDE.get(plain.peek(2)[:2])  # type: ignore[attr-defined]
+        encoding = wide(plain.peek(2))  # type: ignore[attr-defined]
         return plain if encoding is None else io.BufferedReader(_Recoded(plain, encoding), 1 << 16)
 
     @property

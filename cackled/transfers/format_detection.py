@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 
+from cackled.importing.source import wide
+
 # Bytes of the head that are looked at, once it is unpacked.
 HEAD = 65_536
 _GZIP = b"\x1f\x8b"
@@ -46,7 +48,11 @@ def unpacked(head: bytes) -> bytes:
 
 def guess(head: bytes, formats: frozenset[str]) -> str:
     """The name of the format, one of *formats*; ``""`` where it can't be told."""
-    text = unpacked(head).removeprefix(b"\xef\xbb\xbf")
+    text = unpacked(head)
+    encoding = wide(text)
+    if encoding is not None:
+        text = text.decode(encoding, "replace").encode()
+    text = text.removeprefix(b"\xef\xbb\xbf")
     for name, signs in _SIGNS:
         if name in formats and all(re.search(sign, text) for sign in signs):
             return name

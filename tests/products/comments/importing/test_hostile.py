@@ -19,6 +19,7 @@ from cackled.importing.records import BadFile
 from cackled.importing.source import MOST_VALUE, Source
 from cackled.importing.spool import Spool
 from cackled.products.comments.importing.writer import CommentWriter
+from cackled.transfers.format_detection import guess
 from tests.products.comments.importing import test_formats as samples
 from tests.products.comments.importing.common import FORMATS, NOW, ImportCase, lines
 
@@ -139,6 +140,7 @@ class FilesTests(ImportCase):
         xml = samples.WXR.replace("Line one", "Строка").replace('encoding="UTF-8"', 'encoding="utf-16"')
         for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"):
             self.assertEqual(self.read("wxr", xml.encode(encoding)).items, 4, encoding)
+            self.assertEqual(guess(xml.encode(encoding), frozenset(FORMATS)), "wxr", encoding)
         old = xml.replace("utf-16", "windows-1251")
         self.assertEqual(self.read("wxr", old.encode("cp1251", "replace")).items, 4)
         for encoding in ("utf-16", "utf-16-le", "utf-8-sig"):
