@@ -21,7 +21,7 @@ from cackled.transport.response import Response
 
 SCRIPT, STYLE = "panel.js", "panel.css"
 # What the page loads when it is needed.
-PARTS = ("console.js", "consolepages.js", "console.css")
+PARTS = ("console.js", "consoletalk.js", "consolepages.js", "console.css")
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     b"connect-src 'self'; frame-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "

@@ -42,6 +42,10 @@ class BundlesTests(SynchronousTestCase):
         """The counter stays below 1 KB."""
         self.assertLess(self.size("count.js"), 1000)
 
+    def test_console(self) -> None:
+        """The operators' console, before a chat is opened, without styles: at most 20 KB (20,480 bytes)."""
+        self.assertLessEqual(self.size("console.js"), 20_480)
+
     def test_polls(self) -> None:
         """Script and style of polls, without words: at most 3 KB (3,072 bytes) over the base that widgets share."""
         web = packaging()

@@ -6,17 +6,26 @@ import {address, go, guard, path, query, setQuery} from '../router.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
 import {extend, t} from '../words.js';
-import {Card} from './card.js';
-import {DeedDialog, deedsOf} from './deeds.js';
 import {DeskBar} from './desk_bar.js';
 import {Lists, Rows, wanted} from './list.js';
 import english from './locales/en.json' with {type: 'json'};
 import {Bar} from './parts.js';
-import {TalkView} from './talk_view.js';
 import {workOn} from './work.js';
 
 /** The words of the console, before it is shown. */
 export const ready = () => extend('chat', /** @type {any} */ (english.panel));
+
+/** Milliseconds after which the parts of an open chat are fetched, if none was opened before. */
+const SOON = 2_000;
+
+/** @type {Promise<any> | null} */
+let asked = null;
+/** What an open chat is drawn with, a bundle of its own: the lists stand before it comes. */
+const fetchTalk = () =>
+  (asked ??= (async () => (await lazy('consoletalk.js')).talk)().catch(error => {
+    asked = null;
+    throw error;
+  }));
 
 const PARTS = ['board', 'report', 'replies', 'macros', 'departments', 'hours', 'setup'];
 
@@ -47,6 +56,13 @@ function ConsolePage({site, work}) {
   const chat = query.value.get('chat') || '';
   const [dialog, setDialog] = useState('');
   const [card, setCard] = useState(false);
+  const [calm, setCalm] = useState(false);
+  const drawn = useLoad(async () => (chat || calm ? fetchTalk() : undefined), [!!chat || calm]);
+  const {Card, DeedDialog, TalkView, deedsOf} = drawn.value || /** @type {any} */ ({});
+  useEffect(() => {
+    const timer = setTimeout(() => setCalm(true), SOON);
+    return () => clearTimeout(timer);
+  }, []);
   const key = JSON.stringify(found);
   useEffect(() => {
     store.show(list, found);
@@ -69,7 +85,7 @@ function ConsolePage({site, work}) {
   };
   const away = () => setQuery({chat: ''}, {replace: false});
   const talk = chat ? store.talks.get(chat) || null : null;
-  const deeds = talk && deedsOf(work, talk, setDialog, away);
+  const deeds = talk && deedsOf?.(work, talk, setDialog, away);
   const here = talk?.chat.value;
   const mode = (/** @type {'reply' | 'note'} */ one) => {
     if (!talk) return;
@@ -98,9 +114,9 @@ function ConsolePage({site, work}) {
           {key: 's', label: t('chat.do.snooze'), act: () => here.state !== 'closed' && setDialog('snooze')},
           {key: 'l', label: t('chat.do.labels'), act: () => setDialog('labels')},
           {key: 'i', label: t('chat.card'), act: () => setCard(!card)},
-          {key: 'Escape', label: t('chat.back'), act: () => (card ? setCard(false) : away())},
         ]
       : []),
+    ...(talk ? [{key: 'Escape', label: t('chat.back'), act: () => (card ? setCard(false) : away())}] : []),
   ]);
   return html`<div class=${`console${chat ? ' talking' : ''}${card ? ' carded' : ''}`}>
     <div class="chat-side">
@@ -120,23 +136,27 @@ function ConsolePage({site, work}) {
       }
       ${
         talk
-          ? html`<${TalkView}
-              key=${talk.id}
-              work=${work}
-              talk=${talk}
-              deeds=${deeds}
-              shown=${true}
-              onBack=${away}
-              onCard=${() => setCard(!card)}
-            />`
+          ? html`<${Loaded} from=${drawn}>
+              ${() =>
+                TalkView &&
+                html`<${TalkView}
+                  key=${talk.id}
+                  work=${work}
+                  talk=${talk}
+                  deeds=${deeds}
+                  shown=${true}
+                  onBack=${away}
+                  onCard=${() => setCard(!card)}
+                />`}
+            <//>`
           : html`<div class="chat-empty muted">
               <p>${store.counts.value.waiting ? t('chat.waiting', {n: store.counts.value.waiting}) : t('chat.calm')}</p>
               <p class="keys-hint">${t('chat.keys_hint')}</p>
             </div>`
       }
     </div>
-    ${talk && html`<${Card} work=${work} talk=${talk} deeds=${deeds} onBack=${() => setCard(false)} />`}
-    ${talk && dialog && html`<${DeedDialog} what=${dialog} work=${work} talk=${talk} deeds=${deeds} onClose=${() => setDialog('')} />`}
+    ${talk && Card && html`<${Card} work=${work} talk=${talk} deeds=${deeds} onBack=${() => setCard(false)} />`}
+    ${talk && dialog && DeedDialog && html`<${DeedDialog} what=${dialog} work=${work} talk=${talk} deeds=${deeds} onClose=${() => setDialog('')} />`}
   </div>`;
 }
 
