@@ -43,7 +43,7 @@ def make_sweeping(parts: SharedParts) -> Sweeping:
 
 def make_purging(parts: SharedParts) -> Purging:
     """What removes contents that are gone from this node's disk."""
-    return Purging(parts.database, make_disk(parts), parts.clock, parts.wall_time, parts.in_thread)
+    return Purging(parts.database, make_disk(parts), parts.clock, parts.in_thread)
 
 
 def make_giver(parts: SharedParts) -> SliceGiver:

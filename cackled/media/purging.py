@@ -1,7 +1,7 @@
 """Removes contents that are gone from this node's disk. A node that was away does so when it comes back.
 
 The database notes what is gone (`media_removed`) for `KEPT_DAYS`; the folder of the cache holds until when this node
-has followed. One that was away for longer throws its cache away.
+has followed, by the database's clock: a node's own may be wrong. One that was away for longer throws its cache away.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SELECT_REMOVED = Query(
     """,
     ("float", "int", "bytea"),
 )
+SELECT_NOW = Query("select_media_removed_until", "select extract(epoch from clock_timestamp())::float8", ())
 DROP_OLD = Query(
     "drop_old_removed_media",
     f"""
@@ -55,12 +56,10 @@ class Purging:
     """The job; it runs in one process of each node. *disk* is None where this node has no cache."""
 
     def __init__(
-        self, database: Database, disk: DiskCache | None, clock: Any, wall_time: Callable[[], float],
-        in_thread: Callable[..., Awaitable[Any]],
+        self, database: Database, disk: DiskCache | None, clock: Any, in_thread: Callable[..., Awaitable[Any]],
     ) -> None:  # fmt: skip
         self._database = database
         self._disk = disk
-        self._wall_time = wall_time
         self._in_thread = in_thread
         self._job = Periodic(clock, INTERVAL, self.purge, "cached files that are gone")
 
@@ -77,18 +76,25 @@ class Purging:
         """Remove what went since the last time; gives how many slices that were."""
         if self._disk is None:
             return 0
-        removed, now = 0, self._wall_time()
+        removed, preference = 0, ReadPreference.PRIMARY_PREFERRED
         try:
             since = await self._in_thread(_followed, self._disk.folder)
+            times = [
+                float((await part.system.read(SELECT_NOW, preference=preference)).rows[0][0])
+                for part in self._database.parts
+            ]
+            # Of several databases the one that is behind: it is read again, not left out.
+            now = min(times)
             if since < now - KEPT_DAYS * 86_400 + OVERLAP:
                 # Nobody knows any more what went meanwhile.
                 await self._in_thread(_empty, self._disk)
                 since = now
-            for part in self._database.parts:
-                last: tuple[float, int, bytes] = (since - OVERLAP, 0, b"")
+            for part, time in zip(self._database.parts, times, strict=True):
+                # A database whose clock was put back, or another one in its place, notes earlier times than before.
+                last: tuple[float, int, bytes] = (min(since, time) - OVERLAP, 0, b"")
                 # A copy may be behind by more than is read again.
                 while rows := (
-                    await part.system.read(SELECT_REMOVED, *last, preference=ReadPreference.PRIMARY_PREFERRED)
+                    await part.system.read(SELECT_REMOVED, *last, preference=preference)
                 ).rows:
                     for site, digest, _ in rows:
                         removed += await self._in_thread(self._disk.purge, site, bytes(digest))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import time
 from typing import Any
 
-from cackled.clock import wall_time
 from cackled.media.disk_cache import DiskCache, Place
 from cackled.media.edge import EdgeFiles
 from cackled.media.purging import KEPT_DAYS, Purging
@@ -34,7 +34,7 @@ class NodesCase(MediaCase):
             database, EdgeFiles(self.application.shared[MediaStore].origin, self.disk, reactor, in_thread, Metrics()),
             reactor.seconds, in_thread,
         )  # fmt: skip
-        self.purging = Purging(database, self.disk, reactor, wall_time, in_thread)
+        self.purging = Purging(database, self.disk, reactor, in_thread)
         for one in (self.purging, self.application.shared[Purging]):
             # As at the start of a daemon.
             await one.purge()
@@ -99,6 +99,15 @@ class GoneTests(NodesCase):
         kept = [bytes(row[0]) for row in self.sql("select body from media_file")]
         self.assertFalse(set(kept) & set(mine))
         self.assertTrue(set(others) <= set(kept))
+
+    async def test_clock_ahead(self) -> None:
+        """A node that followed by a clock an hour ahead, or whose database's clock was put back, misses nothing."""
+        _, mine = await self.shown("red")
+        await self.purging.purge()
+        (self.there / ".followed").write_text(repr(time() + 3_600))
+        self.sql("select drop_media(1, array(select id from media))")
+        self.assertEqual((await self.purging.purge(), self.holds(self.there, mine)), (5, 0))
+        self.assertLess(float((self.there / ".followed").read_text()), time() + 600)
 
     async def test_late_fill(self) -> None:
         """What a node was just fetching when it went goes with the files of the origin."""
