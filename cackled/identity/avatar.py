@@ -76,6 +76,7 @@ def squared(raw: bytes) -> bytes:
                 raise ValueError("too many points")
             # Of moving ones the first; turned as a camera meant it.
             still = ImageOps.exif_transpose(image.convert("RGBA"))
+            still.info = {}
             made = BytesIO()
             ImageOps.fit(still, (SIDE, SIDE)).save(made, "WEBP", quality=82)
             return made.getvalue()

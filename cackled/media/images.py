@@ -115,6 +115,8 @@ def _check(image: Image.Image) -> int:
 def _still(image: Image.Image) -> Made:
     image.load()
     shown, profile = _colours(ImageOps.exif_transpose(image))
+    # Encoders write what stands here by themselves: a JPEG's comment, a profile.
+    shown.info = {}
     variants = list(_stills(shown, profile))
     return Made(shown.width, shown.height, 1, _mean(shown), variants)
 
@@ -146,7 +148,9 @@ def _moving(image: Image.Image, frames: int) -> Made:
         if image.width * image.height * frames > MOST_POINTS:
             # It grows while it is decoded.
             raise Unusable("pixels")
-        pictures.append(_scaled(image.convert("RGBA"), width))
+        bare = image.convert("RGBA")
+        bare.info = {}
+        pictures.append(_scaled(bare, width))
         durations.append(max(LEAST_DURATION, int(image.info.get("duration") or DURATION)))
     first = pictures[0]
     body = BytesIO()

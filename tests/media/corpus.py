@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zipfile
 import zlib
 from hashlib import sha256
 from io import BytesIO
@@ -98,4 +100,41 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "TIFF": (picture("TIFF"), "type"),
     "icon": (picture("ICO"), "type"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "type"),
+    "page before a picture": (SCRIPT + picture("GIF"), "type"),
+    "document before a picture": (b"%PDF-1.4\n1 0 obj<<>>endobj\n" + picture(), "type"),
+    "archive before a picture": (b"PK\x03\x04" + b"\0" * 26 + picture("PNG"), "type"),
+    "zipped vector": (gzip.compress(SVG), "type"),
 }
+# What stands beside or inside a picture that is one as well: taken, and what is served holds none of it.
+HIDDEN = b"<?php system($_GET[0]); ?><script>alert(document.domain)</script>"
+
+
+def archive() -> bytes:
+    """A ZIP archive with a page in it, not zipped."""
+    made = BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("index.html", HIDDEN)
+    return made.getvalue()
+
+
+def polyglots() -> dict[str, bytes]:
+    """Pictures that are something else as well, by how."""
+    png, gif, jpeg = picture("PNG"), picture("GIF"), picture()
+    noted = jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(HIDDEN) + 2) + HIDDEN + jpeg[2:]
+    document = b"%PDF-1.4\n" + HIDDEN + b"\n%%EOF"
+    in_jpeg = jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(document) + 2) + document + jpeg[2:]
+    # A GIF whose width and first bytes are a script's comment; the screen is 10,799 points wide.
+    script = bytearray(gif)
+    script[6:8] = b"/*"
+    return {
+        "page after a GIF": gif + HIDDEN,
+        "script that is a GIF": bytes(script) + b"*/=1;" + HIDDEN,
+        "archive after a PNG": png + archive(),
+        "program in a PNG's text": png[:33] + chunk(b"tEXt", b"Comment\0" + HIDDEN) + png[33:],
+        "page in a JPEG's comment": noted,
+        "document in a JPEG": in_jpeg,
+        "page in a WebP's metadata": picture("WEBP", xmp=HIDDEN),
+    }
+
+
+POLYGLOTS = polyglots()
