@@ -85,7 +85,10 @@ def make_feature(shareables: Sequence[Shareable]) -> Feature:
                 Sealing(parts.sites.secret), parts.wall_time,
             ),
         },
-        limits=(Limit(name="connect", rate=0.2, burst=20), Limit(name="share", rate=0.2, burst=20, site_rate=20)),
+        limits=(
+            Limit(name="connect", rate=0.2, burst=20, site_rate=10),
+            Limit(name="share", rate=0.2, burst=20, site_rate=20),
+        ),
         outbox={"share": share, "share-revoke": revoke},
         problems={"not-connected": 404, "not-public": 422},
         jobs=(EXPIRE_SHARES,),

@@ -22,7 +22,7 @@ _ACCOUNTS, _SHARES = "/sites/{site}/share/accounts", "/sites/{site}/shares"
 
 async def list_accounts(call: Call) -> Any:
     """List the networks, the visitor's connected accounts and their latest shares."""
-    networks, query = call.shared(Sharing).networks, call.query
+    networks, query, private = call.shared(Sharing).networks, call.query, call.site.settings.private
     found, shares = [], []
     if call.session is not None:
         found = await call.shared(Sharing).accounts(call.site).all(call.session.visitor, call.reading)
@@ -31,7 +31,8 @@ async def list_accounts(call: Call) -> Any:
     return {
         "networks": [
             {"name": name, "asks": networks[name].asks(call.site)}
-            for name in call.site.product(SharingSettings).offered() if name in networks
+            # What strangers may not read is not shared.
+            for name in call.site.product(SharingSettings).offered() if name in networks and not private
         ],
         "accounts": [{"network": one.network, "name": one.name, "lost": one.lost} for one in found],
         "shares": [_share(one) for one in shares],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -81,6 +82,10 @@ class SharingSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         """The networks that visitors may connect, in their order."""
         there = {"mastodon": self.mastodon, "bluesky": self.bluesky, "vk": self.vk_client, "x": self.x_client}
         return tuple(name for name, on in there.items() if on)
+
+    def stored(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """That accounts are connected, where they can be."""
+        return (("storedSharing", {}),) if self.offered() else ()
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""

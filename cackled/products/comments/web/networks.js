@@ -98,6 +98,7 @@ export async function offerNetworks(w, foot) {
 
   function draw() {
     const {words} = now;
+    node.hidden = !now.networks.length;
     node.setAttribute('aria-label', say(words, 'shareTo'));
     node.replaceChildren(
       el('span.mc-netsaid', null, say(words, 'shareTo')),
