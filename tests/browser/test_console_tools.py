@@ -92,6 +92,28 @@ class ToolTests(ConsoleCase):
         ben.locator(".line.note", has_text="look here @igor").wait_for()
         self.assertNotIn("look here", self.read(chat))
 
+    def test_card(self) -> None:
+        """The card follows the visitor from page to page, names browser and system, and says how a chat went."""
+        page = self.operator("kim")
+        self.online(page, capacity=0)
+        chat = self.start("Dora", "Hello", page={"url": "https://shop.example/a", "title": "Lamps"})
+        self.row(page, "Dora").click()
+        page.get_by_role("button", name="Take", exact=True).click()
+        card = page.locator("aside.visitor")
+        card.get_by_role("link", name="Lamps").first.wait_for()
+        self.ask("PUT", f"/{chat[0]}/visit", {"page": {"url": "https://shop.example/b", "title": "Plates"}}, chat[1])
+        # Without a reload, and the newest page first.
+        self.until(page, "document.querySelector('aside.visitor section a')?.textContent === 'Plates'")
+        self.until(page, "[...document.querySelectorAll('.trail li a')].slice(0, 2).map(n => n.textContent).join()"
+                         " === 'Plates,Lamps'")  # fmt: skip
+        self.write(page, "Good day")
+        self.sent(page, "Good day")
+        page.get_by_role("button", name="Close", exact=True).first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Close", exact=True).last.click()
+        card.get_by_text("Quality").click()
+        for words in ("Wait", "First response", "Resolution", "Solved", "1 / 1"):
+            card.locator("details[open] .card-pairs", has_text=words).first.wait_for()
+
     def test_push(self) -> None:
         """A browser is told while the panel is closed: its worker is there, its subscription kept and ended."""
         page = self.operator("jane")

@@ -141,7 +141,8 @@ SELECT_CARD = Query(
     "select_chat_card",
     """
     select json_build_object(
-      'trail', c.trail::json, 'referrer', c.referrer, 'agent', c.agent, 'language', c.language, 'mail', c.mail,
+      'trail', c.trail::json, 'page', c.trail::json -> -1, 'quality', chat_quality(c),
+      'referrer', c.referrer, 'agent', c.agent, 'language', c.language, 'mail', c.mail,
       'address', case when $3 then host(c.address) else '' end, 'fields', c.fields::json,
       'attributes', c.attributes::json, 'tags', c.tags,
       'labels', c.labels, 'consent', c.consent, 'visitor', c.visitor_id::text,

@@ -26,6 +26,7 @@ class ConversationTests(ChatCase):
         self.assertEqual(row["counts"], {"waiting": 0, "mine": 1, "open": 1})
         found = (await self.ann.ask("GET", path)).json()
         self.assertEqual(found["card"]["trail"], [{"url": "https://one.example/shop", "title": "Shop"}])
+        self.assertEqual(found["card"]["page"]["title"], "Shop")
         self.assertEqual((found["card"]["attributes"], found["card"]["address"]), ({"plan": "pro"}, ""))
         said = await self.ann.ask("POST", f"{path}/messages", {"text": "Good *morning*"}, idempotency_key="a1")
         self.assertEqual(said.status, 201, said)
@@ -42,6 +43,11 @@ class ConversationTests(ChatCase):
         self.assertNotIn("card", mine)
         self.assertEqual((await self.ann.ask("POST", f"{path}/close", {"reason": "done"})).status, 200)
         self.assertEqual((await self.say(chat, "Too late")).slug, "chat-closed")
+        quality = (await self.ann.ask("GET", path)).json()["card"]["quality"]
+        times = ("wait", "first_response", "reply", "longest", "resolution")
+        self.assertTrue(all(0 <= quality[one] < 300 for one in times), quality)
+        words = ("visitor", "operator", "operators", "reason", "closed_by")
+        self.assertEqual([quality[one] for one in words], [1, 1, ["Ann"], "done", "operator"])
         rated = await self.by_visitor(chat, "POST", "/rating", {"score": 5, "text": "Kind"})
         self.assertEqual(rated.status, 200, rated)
         closed = (await self.by_visitor(chat, "GET", "")).json()["chat"]

@@ -3,6 +3,8 @@ import {html} from '../libraries.js';
 import {address} from '../router.js';
 import {Mark, When} from '../ui/parts.js';
 import {number, t} from '../words.js';
+import {read} from './agent.js';
+import {REASONS} from './deeds.js';
 import {time} from './kinds.js';
 import {naming, plainTime, span, useNow} from './parts.js';
 
@@ -46,6 +48,28 @@ function placeWords(place) {
     .join(', ');
 }
 
+const TIMES = ['wait', 'first_response', 'reply', 'longest', 'resolution'];
+
+/** How it went: the figures of reports, of this chat alone. @param {{quality: any}} props */
+function Quality({quality}) {
+  if (!quality) return null;
+  const {reason} = quality;
+  return html`<details>
+    <summary>${t('chat.quality')}</summary>
+    <${Pairs}
+      rows=${[
+        ...TIMES.map(one => [
+          t(one === 'longest' ? 'chat.quality.longest' : `chat.figure.${one}`),
+          typeof quality[one] === 'number' ? span(quality[one]) : '',
+        ]),
+        [t('chat.quality.said'), `${number(quality.visitor)} / ${number(quality.operator)}`],
+        [t('chat.operators'), quality.operators.length > 0 && html`<bdi>${quality.operators.join(', ')}</bdi>`],
+        [t('chat.close.reason'), reason && (REASONS.includes(reason) ? t(`chat.reason.${reason}`) : reason)],
+      ]}
+    />
+  </details>`;
+}
+
 /** @param {{work: import('./work.js').Work, talk: import('./talk.js').Talk, deeds: any, onBack: () => void}} props */
 export function Card({work, talk, deeds, onBack}) {
   const chat = talk.chat.value;
@@ -54,7 +78,9 @@ export function Card({work, talk, deeds, onBack}) {
   const here = chat?.state !== 'closed' && card.here !== false;
   const now = useNow(here && !!begun);
   if (!chat) return html`<aside class="visitor" aria-label=${t('chat.card')}></aside>`;
-  const trail = card.trail || [];
+  // The newest page first.
+  const trail = [...(card.trail || [])].reverse();
+  const agent = read(String(card.agent || ''));
   const past = (card.past || card.chats || []).filter((/** @type {any} */ one) => one.id !== talk.id);
   const products = card.products || card.activity || [];
   const fields = Object.entries(card.fields || {});
@@ -79,8 +105,8 @@ export function Card({work, talk, deeds, onBack}) {
             (card.language || chat.visitor?.language) && naming('language', card.language || chat.visitor?.language),
           ],
           [t('chat.card.zone'), card.zone || card.time_zone],
-          [t('chat.card.device'), [card.device, card.system].filter(one => typeof one === 'string').join(', ')],
-          [t('chat.card.browser'), typeof card.browser === 'string' ? card.browser : ''],
+          [t('chat.card.device'), agent.system && `${agent.system}${agent.phone ? ' 📱' : ''}`],
+          [t('chat.card.browser'), agent.browser],
           [t('chat.card.visits'), typeof card.visits === 'number' ? number(card.visits) : ''],
           [t('email'), card.mail && html`<a href=${`mailto:${card.mail}`}><bdi>${card.mail}</bdi></a>`],
           [t('chat.card.address'), card.address && html`<bdi class="code">${card.address}</bdi>`],
@@ -159,6 +185,6 @@ export function Card({work, talk, deeds, onBack}) {
         </ul>
       </details>`
     }
-    ${typeof card.wait === 'number' && html`<p class="muted">${t('chat.card.waited', {time: span(card.wait)})}</p>`}
+    <${Quality} quality=${card.quality} />
   </aside>`;
 }

@@ -6,7 +6,7 @@ import {Check, Choice, Field, Form} from '../ui/form.js';
 import {moment, t} from '../words.js';
 import {holder} from './kinds.js';
 
-const REASONS = ['solved', 'left', 'duplicate', 'elsewhere', 'other'];
+export const REASONS = ['solved', 'left', 'duplicate', 'elsewhere', 'other'];
 
 /**
  * What an operator does with the chat that is open.

@@ -8,12 +8,12 @@ import {Choice, Field, Form} from '../ui/form.js';
 import {Table} from '../ui/table.js';
 import {number, t} from '../words.js';
 import {VARIABLES} from './canned.js';
+import {REASONS} from './deeds.js';
 import {stepName, told} from './macros.js';
 import {Head} from './pages_of.js';
 import {span} from './parts.js';
 
 const KINDS = ['reply', 'note', 'label', 'take', 'transfer', 'snooze', 'close', 'spam'];
-const REASONS = ['solved', 'left', 'duplicate', 'elsewhere', 'other'];
 /** After these nothing more is done with a chat. */
 const LAST = ['transfer', 'snooze', 'close', 'spam'];
 const TIMES = [3600, 10_800, 86_400, 604_800];
