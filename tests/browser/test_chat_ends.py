@@ -53,7 +53,7 @@ class EndTests(ChatDaemonCase):
         self.until(page, "document.activeElement !== document.body")
         field.fill("vi@example.org")
         page.click(".copy button")
-        page.locator(".end [role=status]", has_text="sent").wait_for()
+        page.locator(".end [role=status]", has_text="A copy is on its way.").wait_for()
         self.soon(lambda: self.assertEqual(len(self.mail.letters), 1))
         to, letter = self.mail.letters[0]
         self.assertEqual((to, letter["to"]), (["vi@example.org"], "vi@example.org"))

@@ -38,6 +38,9 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever goes without a word is gone."""
+
 
 class MailServer:
     """It listens on *port* of 127.0.0.1; ``letters`` are recipients and message of each."""
