@@ -89,8 +89,6 @@ export class Console extends Lists {
       this.count(counts);
     }
     this.place(now);
-    // Nothing was said: the visitor is on another page, or the site says something new of them.
-    if (this.current.peek() === row.id && before?.seq === now.seq) this.talks.get(row.id)?.refreshSoon();
     const mine = belongs(now, 'mine', this.me);
     const offered = mine && now.offered && !(before?.offered && belongs(before, 'mine', this.me));
     if (type === 'chat.queued' || (now.state === 'waiting' && before?.state !== 'waiting') || offered)

@@ -66,8 +66,6 @@ export class Talk {
     this.readByVisitor = computed(() => this.chat.value?.read?.visitor || 0);
     this.visitorName = computed(() => this.chat.value?.visitor?.name);
     this.card = signal(/** @type {any} */ (null));
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.soon = undefined;
     this.channel = '';
     this.messages = signal(/** @type {Message[]} */ ([]));
     this.pending = signal(/** @type {Pending[]} */ ([]));
@@ -145,14 +143,6 @@ export class Talk {
     const viewers = found.viewers ?? found.chat.viewers;
     if (viewers) this.viewers.value = viewers.filter((/** @type {any} */ one) => String(one.id) !== this.me);
     if (found.channel) this.channel = found.channel;
-  }
-
-  /** The card changed: asked for once for all that changes within a second. */
-  refreshSoon() {
-    this.soon ??= setTimeout(() => {
-      this.soon = undefined;
-      this.refresh();
-    }, 1000);
   }
 
   /** What changed beside the messages: who has it, its card. */
