@@ -259,6 +259,41 @@ class LifeTests(ConsoleCase):
             ann.wait_for_timeout(1000)
 
 
+class RowTests(ConsoleCase):
+    """Rows of lists, while no chat is open."""
+
+    def test_live(self) -> None:
+        """Words, counts and the title follow what is said in chats that are mine or shown, also after a loss."""
+        ann, ben = self.operator("ann"), self.operator("ben")
+        self.online(ann, capacity=5)
+        chat = self.start("Ada", "first-words")
+        self.console(ann, "?list=mine")
+        self.console(ben, "?list=others")
+        for page in (ann, ben):
+            self.row(page, "Ada").get_by_text("first-words").wait_for()
+        self.say(chat, "second-words")
+        for page in (ann, ben):
+            self.row(page, "Ada").get_by_text("second-words").wait_for()
+            self.row(page, "Ada").locator(".count", has_text="2").wait_for()
+        # Mine, whichever list is shown.
+        ann.locator(".chat-lists a", has_text="Waiting").click()
+        self.until(ann, "!document.querySelector('.chat-row')")
+        ann.locator(".chat-lists a", has_text="Mine").locator(".count", has_text="1").wait_for()
+        self.until(ann, "document.title.startsWith('(1)')")
+        self.console(ann, "?list=mine")
+        # Both lose the connection; what was said meanwhile is there when it is back.
+        for page in (ann, ben):
+            page.context.set_offline(True)
+        self.say(chat, "third-words")
+        for page in (ann, ben):
+            page.context.set_offline(False)
+            self.row(page, "Ada").get_by_text("third-words").wait_for()
+            self.row(page, "Ada").locator(".count", has_text="3").wait_for()
+        self.row(ann, "Ada").click()
+        ann.locator(".bubble", has_text="third-words").wait_for()
+        self.until(ben, "!document.querySelector('.chat-row .count')")
+
+
 class DeskTests(ConsoleCase):
     """What an operator has around the chats."""
 
