@@ -6,6 +6,7 @@ from playwright.sync_api import Page
 
 from tests.browser.test_access import AXE
 from tests.browser.test_panel import VIOLATIONS
+from tests.browser.test_sign_in import SECRET, statement
 from tests.media import corpus
 from tests.support.browser import BrowserCase
 from tests.support.client import Visitor, call
@@ -36,6 +37,7 @@ class PanelPictureTests(BrowserCase):
         page.get_by_role("heading", name="Your sites").wait_for()
         self.assertEqual(page.evaluate(READ_FIRST), 200)
         author = Visitor(daemon.url)
+        self.with_own_picture(daemon, author)
         ids = [self.picture(author, color, alt) for color, alt in (("#c04020", "A red mug"), ("#2040c0", ""))]
         body = {"channel": {"key": "album"}, "name": "Ann", "text": "", "media": ids}
         sent = author.call("/comments", "POST", body)
@@ -53,6 +55,14 @@ class PanelPictureTests(BrowserCase):
         self.clean(page)
         page.keyboard.press("Escape")
         dialog.wait_for(state="detached")
+        # The author's own picture is seen on their card, and removed there.
+        page.locator(".item").get_by_role("button", name="Vera").first.click()
+        self.until(page, LOADED % "dialog img.avatar")
+        dialog.get_by_role("button", name="Remove the picture").click()
+        self.until(page, "!document.querySelector('dialog img.avatar')")
+        self.assertEqual(call(f"{daemon.url}/avatar/1/{author.id}").status, 404)
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
         plain = f"{daemon.url}/media/{ids[0]}/400.webp"
         self.assertEqual(call(plain).status, 404)
         page.locator(".item").get_by_role("button", name="Reject").click()
@@ -65,6 +75,14 @@ class PanelPictureTests(BrowserCase):
         if AXE.exists():
             page.evaluate(AXE.read_text())
             self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
+
+    def with_own_picture(self, daemon: Daemon, author: Visitor) -> None:
+        """*author* is somebody who signed in, and has a picture of themselves."""
+        daemon.admin("site set 1 identity.own_pictures yes")
+        daemon.admin(f"site set 1 channel_secret {SECRET}")
+        given = call(f"{author.api}/sessions", "POST", {"sso": statement()}).json()
+        author.token, author.id = given["token"], given["visitor"]
+        self.assertEqual(author.call("/me/picture", "PUT", corpus.picture(color="blue")).status, 200)
 
     def picture(self, author: Visitor, color: str, alt: str) -> str:
         """A picture of theirs; gives its id."""
