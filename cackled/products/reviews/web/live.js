@@ -269,9 +269,10 @@ async function fillStrip(w) {
     const data = await w.api('GET', '/reviews?' + query);
     if (w.closed) return;
     const all = data.page.reviews.flatMap((/** @type {Review} */ one) => photos(w, one));
-    w.strip.replaceChildren(
-      ...all.filter((/** @type {any} */ one) => one && one.localName === 'button').slice(0, STRIP),
-    );
+    const here = all.filter((/** @type {any} */ one) => one && one.localName === 'button').slice(0, STRIP);
+    w.strip.replaceChildren(.../** @type {HTMLElement[]} */ (here));
+    // All lie at other servers: there is nothing to see here.
+    w.strip.classList.toggle('mcr-none', !here.length);
     w.strip.setAttribute('role', 'group');
     w.strip.setAttribute('aria-label', w.t('reviewPhotosOf'));
   } catch {
