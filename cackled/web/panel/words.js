@@ -218,7 +218,8 @@ export function choose(name) {
 export function reason(error) {
   if (!error || !('status' in error)) return t('error.unknown');
   if (error.status === 429 && error.after) return t('error.wait', {n: error.after});
-  const key = `error.${error.slug}`;
+  // What colleagues changed meanwhile is said alike, whatever it is.
+  const key = `error.${error.slug === 'changed' ? 'outdated' : error.slug}`;
   if (has(key)) return t(key, {...(error.problem || {})});
   return error.message || t('error.unknown');
 }

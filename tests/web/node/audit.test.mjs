@@ -4,6 +4,7 @@ import {test} from 'node:test';
 
 globalThis.document = /** @type {any} */ ({getElementById: () => null, documentElement: {}});
 if (!('navigator' in globalThis)) Object.assign(globalThis, {navigator: {languages: ['en']}});
+const {reason} = await import('../../../cackled/web/panel/words.js');
 const {told} = await import('../../../cackled/web/panel/pages/audit_words.js');
 
 test('details stand in words', () => {
@@ -25,4 +26,11 @@ test('details stand in words', () => {
 test('what is not known keeps its name and value', () => {
   assert.equal(told({colour: {a: 1}, size: 3}), 'colour: {"a":1} · size: 3');
   assert.equal(told({kind: '__proto__', language: 'constructor'}), 'Kind: __proto__ · Language: constructor');
+});
+
+test('refusals have words of ours, else the words of the server', () => {
+  const said = (/** @type {string} */ slug) => reason(Object.assign(new Error('by the server'), {status: 409, slug}));
+  assert.match(said('changed'), /^Somebody else changed this meanwhile/);
+  assert.equal(said('changed'), said('outdated'));
+  assert.equal(said('unheard-of'), 'by the server');
 });
