@@ -272,7 +272,7 @@ async function fillStrip(w) {
     const here = all.filter((/** @type {any} */ one) => one && one.localName === 'button').slice(0, STRIP);
     w.strip.replaceChildren(.../** @type {HTMLElement[]} */ (here));
     // All lie at other servers: there is nothing to see here.
-    w.strip.classList.toggle('mcr-none', !here.length);
+    w.strip.classList.toggle('mcr-bare', !here.length);
     w.strip.setAttribute('role', 'group');
     w.strip.setAttribute('aria-label', w.t('reviewPhotosOf'));
   } catch {
