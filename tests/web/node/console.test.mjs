@@ -1,6 +1,7 @@
 // The operators' console without a page: messages once and in order, drafts, collisions, lists, canned replies.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {read} from '../../../cackled/web/panel/console/agent.js';
 import {fill, fitting, slash} from '../../../cackled/web/panel/console/canned.js';
 import {Console, MOST_OPEN} from '../../../cackled/web/panel/console/store.js';
 import {MOST_DRAWN, Talk, TYPING} from '../../../cackled/web/panel/console/talk.js';
@@ -411,4 +412,27 @@ test('of a flood only the latest messages stand in the page while its reader is 
   // Whoever reads above keeps what they read.
   for (let seq = 401; seq <= 600; seq++) talk.heard({type: 'message.created', seq, data: {message: message(seq)}});
   assert.equal(talk.messages.value.length, length + 2 + 200);
+});
+
+test('browsers and systems are named by what is special about them', () => {
+  const chrome = 'AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0';
+  for (const [agent, browser, system] of [
+    [`Mozilla/5.0 (Linux; Android 14) ${chrome} Mobile Safari/537.36`, 'Chrome 130', 'Android'],
+    [`Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${chrome} Safari/537.36 Edg/130.0.1`, 'Edge 130', 'Windows'],
+    [`Mozilla/5.0 (X11; CrOS x86_64 14541) ${chrome} Safari/537.36 OPR/115.0`, 'Opera 115', 'ChromeOS'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0', 'Firefox 132', 'Linux'],
+    [
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile/15E148 Safari/604.1',
+      'Safari 18',
+      'iOS',
+    ],
+    [
+      'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/17.6 Safari/605.1.15',
+      'Safari 17',
+      'macOS',
+    ],
+    ['curl/8.5', '', ''],
+    ['', '', ''],
+  ])
+    assert.deepEqual(read(agent), {browser, system}, agent);
 });

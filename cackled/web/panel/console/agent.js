@@ -1,4 +1,4 @@
-// What a browser says of itself (User-Agent, RFC 9110, section 10.1.5), in words: browser, system, kind of device.
+// What a browser says of itself (User-Agent, RFC 9110, section 10.1.5), in words: browser and system.
 
 /** The more special come first: they name the others too. @type {[string, RegExp][]} */
 const BROWSERS = [
@@ -23,13 +23,12 @@ const SYSTEMS = [
 
 /**
  * @param {string} agent
- * @returns {{browser: string, system: string, phone: boolean}} `''`: not known
+ * @returns {{browser: string, system: string}} `''`: not known
  */
 export function read(agent) {
   const found = BROWSERS.map(([name, form]) => ({name, hit: form.exec(agent)})).find(one => one.hit);
   return {
     browser: found ? `${found.name} ${found.hit?.[1]}` : '',
     system: SYSTEMS.find(([, form]) => form.test(agent))?.[0] || '',
-    phone: /\bMobi|\bAndroid\b|\biPhone\b|\biPad\b/.test(agent),
   };
 }

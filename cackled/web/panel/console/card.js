@@ -105,7 +105,7 @@ export function Card({work, talk, deeds, onBack}) {
             (card.language || chat.visitor?.language) && naming('language', card.language || chat.visitor?.language),
           ],
           [t('chat.card.zone'), card.zone || card.time_zone],
-          [t('chat.card.device'), agent.system && `${agent.system}${agent.phone ? ' 📱' : ''}`],
+          [t('chat.card.device'), agent.system],
           [t('chat.card.browser'), agent.browser],
           [t('chat.card.visits'), typeof card.visits === 'number' ? number(card.visits) : ''],
           [t('email'), card.mail && html`<a href=${`mailto:${card.mail}`}><bdi>${card.mail}</bdi></a>`],
