@@ -129,6 +129,8 @@ export function beginQuestions(w) {
       maxlength: w.settings.max_length || 8000,
       oninput: () => {
         go.disabled = !input.value.trim();
+        // Something else than what was sent before.
+        key = uid();
         draft.touch();
       },
     });
