@@ -13,6 +13,7 @@ from tests.media.test_attachments import PAPER
 LAST_MARK = f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText"
 # The rows of the conversation, in order.
 BUBBLES = f"[...{SHADOW}.querySelectorAll('.bubble .text')].map(n => n.innerText.trim())"
+MINE = f"[...{SHADOW}.querySelectorAll('.mine .bubble')]"
 MOUNT = "(window.cackle_widget = window.cackle_widget || []).push({widget: 'Chat', id: %d});"
 
 
@@ -78,10 +79,11 @@ class ChatDaemonCase(PanelCase):
         return page
 
     def say(self, page: Any, text: str) -> None:
-        """Write a message and wait until the server has it."""
+        """Write a message and wait until the server has it. Its stars are seen until then alone."""
         page.fill(".field", text)
         page.locator(".field").press("Enter")
-        page.wait_for_selector(f".mine .bubble:has-text('{text}')")
+        words = text.replace("*", "")
+        self.until(page, f"words => {MINE}.some(n => n.innerText.replaceAll('*', '').includes(words))", words)
         self.until(page, f"['Sent', 'Read'].includes({LAST_MARK})")
 
     def found(self, text: str) -> str:
