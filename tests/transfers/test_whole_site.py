@@ -92,5 +92,7 @@ class WholeSiteTests(ApiCase):
         found = await self.lines(write_follows)
         self.assertEqual([one["visitor"] for one in found[1:]], ["1", "2", "3"])
         self.assertEqual([one["email"] for one in found[1:]], ["v1@site1.example", "", ""])
-        self.assertEqual(found[1]["follows"], [{"page": "k1", "url": ""}, {"visitor": "3"}])
+        made = [one.pop("created") for one in found[1]["follows"]]
+        self.assertEqual(found[1]["follows"], [{"visitor": "3"}, {"page": "k1", "url": ""}])
+        self.assertRegex(made[0], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertNotIn("site2", str(found))
