@@ -1,5 +1,6 @@
 /* Sends what the visitor writes: one after another, each until the server has it, and once. */
 import {follow} from './listening.js';
+import {Promise} from '../../../web/lib/loader.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -85,32 +86,33 @@ async function start(w, first) {
       page: w.duty.page(),
       language: w.t.lang,
       attributes: w.duty.attributes(),
-      ...(w.duty.identity() && {identity: w.duty.identity()}),
-      ...(offline && {offline: true}),
+      identity: w.duty.identity() || undefined,
+      offline: offline || undefined,
       ...w.invited,
     };
-    const made = await w.session.call('POST', '/chats', {body}).catch(async error => {
+    const post = (/** @type {any} */ more) => w.session.call('POST', '/chats', {body: {...body, ...more}});
+    const made = await post({}).catch(async error => {
       const {work: asked} = asObject(error.problem);
       if (!asked) throw error;
       const {work} = await import('./work.js');
-      return w.session.call('POST', '/chats', {body: {...body, work: await work(asked)}});
+      return post({work: await work(asked)});
     });
+    const {chat, token, channel} = made;
     store.clear();
-    w.token = made.token;
-    store.learn({
-      id: made.chat,
-      state: made.state,
-      position: made.position,
-      wait: made.wait,
-      ...(made.operator && {operator: made.operator}),
-    });
-    core.keep({chat: made.chat, token: made.token, channel: made.channel});
+    w.token = token;
+    store.learn({...made, id: chat});
+    core.keep({chat, token, channel});
     w.duty.share();
     if (Object.keys(values).length) core.fire(offline ? 'offline' : 'prechat', values);
-    core.fire('chat:start', {chat: made.chat});
+    core.fire('chat:start', {chat});
     return made;
   };
-  const made = navigator.locks ? await navigator.locks.request('cackle-chat:' + w.site, begin) : await begin();
+  const made = await new Promise((resolve, reject) => {
+    // Held for longer than it takes until the other tabs have heard: who comes next knows of the conversation.
+    const once = () => begin().then(one => (resolve(one), one && new Promise(free => setTimeout(free, 500))), reject);
+    if (navigator.locks) navigator.locks.request('cackle-chat:' + w.site, once);
+    else once();
+  });
   w.form = null;
   if (!made) return w.resume();
   const page = await w.call1('GET', '/messages?size=50').catch(() => null);
