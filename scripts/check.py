@@ -36,7 +36,7 @@ DEADLINE = 75 * 60.0
 # One test without an end; the longest ones take about a minute.
 HANGS = 20 * 60.0
 # --quick leaves out modules whose names hold one of these, and those known to take this many seconds.
-LONG_SECONDS = 12.0
+LONG_SECONDS = 6.0
 LONG = ("browser", "cluster", "replica", "promotion", "shard", "moving", "residency", "fault", "backup")
 # Program beside the interpreter, and its arguments.
 CHECKERS = (

@@ -66,12 +66,18 @@ class ChatDaemonCase(PanelCase):
         """The demo's page of chat, with the launcher."""
         return self.page(f"{self.url}/demo/chat{query}", context=context, wait="button.b", **options)
 
-    def opened(self, context: Any = None, **options: Any) -> Any:
-        """The same, with the panel opened and somebody there."""
+    def opened(self, context: Any = None, wants: str = "", **options: Any) -> Any:
+        """The same, with the panel opened and somebody there; *wants* is a setting that was just made."""
         # First renders are kept for some seconds: those of before the operator came.
         first = f"{self.url}/bootstrap?widget=Chat&site=1"
         page = self.chat(context, **options)
-        self.soon(lambda: self.assertEqual(page.request.get(first).json()["chat"]["status"], "online"))
+
+        def known() -> None:
+            said = page.request.get(first).json()
+            self.assertEqual(said["chat"]["status"], "online")
+            self.assertTrue(not wants or said["site"]["settings"].get(wants))
+
+        self.soon(known)
         page.reload()
         page.click("button.b")
         page.wait_for_selector(".field:visible")
@@ -186,7 +192,7 @@ class LifeTests(ChatDaemonCase):
         assert self.daemon is not None
         self.daemon.admin("site set 1 media.pictures yes")
         context = self.context()
-        page = self.opened(context)
+        page = self.opened(context, "pictures")
         self.say(page, "Look at these")
         chat = self.found("Look at these")
         page.click(".clip")
@@ -227,7 +233,7 @@ class LifeTests(ChatDaemonCase):
         assert self.daemon is not None
         for setting in ("pictures", "files"):
             self.daemon.admin(f"site set 1 media.{setting} yes")
-        page = self.opened()
+        page = self.opened(wants="files")
         self.say(page, "The bill")
         chat = self.found("The bill")
         page.click(".clip[aria-label='Add files']")
