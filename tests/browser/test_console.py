@@ -315,6 +315,8 @@ class DeskTests(ConsoleCase):
         page.locator(".menu a", has_text="Chat").locator(".count", has_text="2").wait_for()
         page.locator(".menu a", has_text="Chat").click()
         self.row(page, "Ada").click()
+        # The first Escape leaves the field for a reply; before that is there, it would leave the chat.
+        self.until(page, "document.activeElement?.matches('.composer textarea')")
         page.keyboard.press("Escape")
         page.keyboard.press("t")
         page.locator(".menu a", has_text="Chat").locator(".count", has_text="1").wait_for()
