@@ -7,7 +7,8 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 from tests.api.common import Answer
-from tests.identity.signing_in import VERIFIER, SignInCase
+from tests.identity.signing_in import SignInCase
+from tests.support.windows import VERIFIER
 
 
 class MailTests(SignInCase):
@@ -41,7 +42,7 @@ class MailTests(SignInCase):
         asked = await self.visit(link)
         self.assertEqual(self.sql("select count(*) from person"), [(0,)])
         mine = await self.enter(
-            code=self.code(await self.visit("/auth/1/mail/link", self.fields(asked))), verifier=VERIFIER
+            code=self.code_in(await self.visit("/auth/1/mail/link", self.fields(asked))), verifier=VERIFIER
         )
         me = mine.json()["person"]
         self.assertEqual((me["name"], me["email"], me["email_verified"]), ("Mia", "mia@people.example", True))
@@ -51,14 +52,14 @@ class MailTests(SignInCase):
         wrong = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": "0000001"})
         self.assertEqual(wrong.status, 422)
         last = await self.visit("/auth/1/mail/code", {**self.fields(wrong), "code": self.letters()[1]["code"]})
-        again = await self.enter(code=self.code(last), verifier=VERIFIER)
+        again = await self.enter(code=self.code_in(last), verifier=VERIFIER)
         self.assertEqual((again.json()["visitor"], again.json()["person"]["name"]), (mine.json()["visitor"], "Mia"))
 
     async def test_any_script(self) -> None:
         """A name of any script is taken from the form, and what is no UTF-8 is no fault of ours."""
         form = await self.ask_for("anna@people.example", "Жанна 鈴木 é")
         done = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": self.letters()[0]["code"]})
-        me = (await self.enter(code=self.code(done), verifier=VERIFIER)).json()["person"]
+        me = (await self.enter(code=self.code_in(done), verifier=VERIFIER)).json()["person"]
         self.assertEqual(me["name"], "Жанна 鈴木 é")
 
     async def test_elsewhere(self) -> None:
@@ -96,7 +97,7 @@ class MailTests(SignInCase):
         late = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": letter["code"]})
         self.assertEqual(late.status, 410)
         asked = await self.visit(letter["link"])
-        self.code(await self.visit("/auth/1/mail/link", self.fields(asked)))
+        self.code_in(await self.visit("/auth/1/mail/link", self.fields(asked)))
 
     async def test_tells_nothing(self) -> None:
         """The answer is the same whether the address is known, and whether it was written to a moment ago."""

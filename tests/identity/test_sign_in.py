@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.api.common import ORIGIN, Answer
-from tests.identity.signing_in import PAGE, VERIFIER, SignInCase
+from tests.identity.signing_in import PAGE, SignInCase
 from tests.support import provider as local
 from tests.support.staff import sign_in
+from tests.support.windows import VERIFIER
 
 
 class WayTests(SignInCase):
@@ -24,14 +25,14 @@ class WayTests(SignInCase):
         self.assertIn(f'data-origin="{ORIGIN}"', page)
         self.assertIn("postMessage", page)
         self.assertNotIn("'unsafe-inline'", last.headers["content-security-policy"])
-        code = self.code(last)
+        code = self.code_in(last)
         mine = (await self.enter(old=guest["token"], code=code, verifier=VERIFIER)).json()
         self.assertEqual((mine["visitor"], mine["level"]), (guest["visitor"], "signed-in"))
         me = mine["person"]
         self.assertEqual((me["name"], me["email"], me["email_verified"]), ("Olga", "olga@people.example", True))
         await self.refused("bad-code", 401, await self.enter(code=code, verifier=VERIFIER))
         # From another browser it is the same person.
-        again = (await self.enter(code=self.code(await self.there_and_back()), verifier=VERIFIER)).json()
+        again = (await self.enter(code=self.code_in(await self.there_and_back()), verifier=VERIFIER)).json()
         self.assertEqual(again["visitor"], mine["visitor"])
 
     async def test_on_a_phone(self) -> None:
@@ -55,7 +56,7 @@ class WayTests(SignInCase):
         for kind in ("acme", "github", "facebook", "yandex", "vk"):
             if kind != "acme":
                 await self.add(kind, kind)
-            answer = await self.enter(code=self.code(await self.there_and_back(kind)), verifier=VERIFIER)
+            answer = await self.enter(code=self.code_in(await self.there_and_back(kind)), verifier=VERIFIER)
             people[kind] = answer.json()
         self.assertEqual(people["github"]["visitor"], people["acme"]["visitor"])
         self.assertEqual(people["yandex"]["visitor"], people["acme"]["visitor"])
@@ -67,7 +68,7 @@ class WayTests(SignInCase):
         """An instance of the owner's; we register there once."""
         await self.add("fedi", "mastodon", issuer=self.provider.url)
         for _ in range(2):
-            answer = await self.enter(code=self.code(await self.there_and_back("fedi")), verifier=VERIFIER)
+            answer = await self.enter(code=self.code_in(await self.there_and_back("fedi")), verifier=VERIFIER)
             self.assertEqual(answer.json()["person"]["name"], "Olga")
         self.assertEqual(self.provider.asked.count("/api/v1/apps"), 1)
         # One that is named by who signs in has to be a public server.
@@ -82,7 +83,7 @@ class WayTests(SignInCase):
     async def test_thin_token(self) -> None:
         """What the ID token does not say is asked for; whether it is the same person is checked."""
         self.provider.faults = {"thin"}
-        mine = await self.enter(code=self.code(await self.there_and_back()), verifier=VERIFIER)
+        mine = await self.enter(code=self.code_in(await self.there_and_back()), verifier=VERIFIER)
         self.assertEqual(mine.json()["person"]["name"], "Olga")
         self.provider.faults = {"thin", "other"}
         self.told(await self.there_and_back(), 502, "The provider’s answer does not hold")
@@ -164,13 +165,13 @@ class TroubleTests(SignInCase):
             self.told(await self.visit(tried, cookie=cookie), 410, "That took too long, or was used before")
         first = await self.visit(self.start())
         back = await self.out(first.headers["location"])
-        self.code(await self.visit(back))
+        self.code_in(await self.visit(back))
         self.told(await self.visit(back), 410, "used before")
 
     async def test_stolen_code(self) -> None:
         """A code is good with the verifier of the page that began, on its site; one try is all it has."""
         for site, verifier in ((1, "w" * 43), (2, VERIFIER), (1, "")):
-            code = self.code(await self.there_and_back())
+            code = self.code_in(await self.there_and_back())
             await self.refused("bad-code", 401, await self.enter(site, code=code, verifier=verifier))
             if site == 1:
                 await self.refused("bad-code", 401, await self.enter(code=code, verifier=VERIFIER))
@@ -250,7 +251,7 @@ class TelegramTests(SignInCase):
             assert state is not None
             return await self.visit("/auth/1/tg/callback", {"state": state[1], "tgAuthResult": answer})
 
-        mine = await self.enter(code=self.code(await come(result())), verifier=VERIFIER)
+        mine = await self.enter(code=self.code_in(await come(result())), verifier=VERIFIER)
         self.assertEqual(mine.json()["person"]["name"], "Tim")
         self.told(await come(result("another")), 502, "does not hold")
         self.told(await come(result(at=time() - 5_000)), 410, "too long")
@@ -288,7 +289,7 @@ class CommentoTests(SignInCase):
         old = answer(await token()).replace("/auth/1/site/callback", "/api/oauth/sso/callback")
         led = await self.visit(old)
         self.assertEqual((led.status, led.headers["location"].partition("?")[0]), (302, "/auth/1/site/callback"))
-        mine = await self.enter(code=self.code(await self.visit(led.headers["location"])), verifier=VERIFIER)
+        mine = await self.enter(code=self.code_in(await self.visit(led.headers["location"])), verifier=VERIFIER)
         self.assertEqual(mine.json()["person"]["name"], "Cem")
         self.told(await self.visit(led.headers["location"]), 410, "used before")
         many = {f"field{number}": "x" for number in range(40)}
@@ -301,7 +302,7 @@ class CommentoTests(SignInCase):
         self.told(await self.visit("/auth/1/site/callback?payload=zz&hmac=00"), 400, "can’t be read")
 
         one = await token()
-        mine = await self.enter(code=self.code(await self.visit(answer(one))), verifier=VERIFIER)
+        mine = await self.enter(code=self.code_in(await self.visit(answer(one))), verifier=VERIFIER)
         self.assertEqual((mine.json()["level"], mine.json()["person"]["name"]), ("site", "Cem"))
         self.told(await self.visit(answer(one)), 410, "used before")
         self.told(await self.visit(answer(await token()), cookie="cackled-local-visit=x"), 410, "used before")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-
-from twisted.internet.threads import deferToThread
+from urllib.parse import urlencode
 
 from cackled.domain.outbox import Retry, Work
 from cackled.features import registry
@@ -15,13 +11,13 @@ from cackled.identity.return_codes import challenge_of
 from cackled.sharing.connecting import Sharing
 from cackled.sharing.sending import Sending
 from tests.api.common import ORIGIN, Answer, ApiCase
+from tests.support.windows import VERIFIER, Windows
 
-VERIFIER = "v" * 43
 PAGE = f"{ORIGIN}/article?id=1"
 ACCOUNTS, SHARES = "/api/v1/sites/1/share/accounts", "/api/v1/sites/1/shares"
 
 
-class SharingCase(ApiCase):
+class SharingCase(Windows, ApiCase):
     """*ports* may be asked; *settings* of site 1 are changed before each test."""
 
     ports: tuple[int, ...] = ()
@@ -33,47 +29,18 @@ class SharingCase(ApiCase):
         for name, value in self.settings.items():
             await self.application.sites.change(1, name, value)
         self.application.outbox.stop()
-        self.host = f"127.0.0.1:{self.port}"
         self.sharing = self.application.shared[Sharing]
         kinds = {one.kind: one for one in (p.shareable for p in registry().products) if one is not None}
         self.sending = Sending(
             self.application.sites, self.application.database, self.sharing.sealing, self.sharing.networks, kinds
         )
         self.auth = await self.visitor()
-        self.cookie = ""
 
     async def call(self, method: str, path: str, body: Any = None, auth: str | None = None, **more: Any) -> Answer:
         """A call of the visitor."""
         return await self.ask(
             method, path, body, origin=more.pop("origin", ORIGIN), authorization=auth or self.auth, **more
         )
-
-    async def visit(self, path: str, cookie: str | None = None) -> Answer:
-        """What a browser gets of us at *path*; its cookies are kept."""
-        path = path.removeprefix(f"http://{self.host}")
-        answer = await self.ask(
-            "GET", path, host=self.host, cookie=(self.cookie if cookie is None else cookie) or None
-        )
-        kept = answer.headers.get("set-cookie", "")
-        if kept and cookie is None:
-            self.cookie = kept.partition(";")[0]
-        return answer
-
-    async def out(self, address: str) -> str:
-        """Where the network sends the browser that comes to *address*."""
-
-        def ask() -> tuple[int, str | None, bytes]:
-            parts = urlsplit(address)
-            there = HTTPConnection(parts.netloc, timeout=30)
-            there.request("GET", f"{parts.path}?{parts.query}")
-            answer = there.getresponse()
-            found = answer.status, answer.getheader("location"), answer.read()
-            there.close()
-            return found
-
-        status, location, body = await deferToThread(ask)
-        assert status == 302 and location is not None, (status, body)
-        return location
 
     def start(self, network: str, site: int = 1, **more: str) -> str:
         """The address that a page opens."""
@@ -85,11 +52,8 @@ class SharingCase(ApiCase):
         first = await self.visit(self.start(network, **more))
         self.assertEqual(first.status, 302, first)
         last = await self.visit(await self.out(first.headers["location"]))
-        self.assertEqual(last.status, 200, last)
         self.assertIn(f'data-origin="{ORIGIN}"', last.body.decode())
-        found = re.search(r'data-code="([^"]+)"', last.body.decode())
-        assert found is not None, last
-        return found[1]
+        return self.code_in(last)
 
     async def connect(self, network: str, auth: str | None = None, **more: str) -> dict[str, Any]:
         """Connect an account; gives what the page is told then."""

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import threading
-from base64 import urlsafe_b64encode
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from cackled.sharing.texts import mastodon_count
+from tests.support.strict_server import Asked, Said, StrictServer, challenge_of
 
 SCOPE = "write:statuses"
 
 
-class LocalMastodon:
-    """Whoever comes to authorise is ``ann`` at once. ``wrong`` says what requests had that they must not have.
+class LocalMastodon(StrictServer):
+    """Whoever comes to authorise is ``ann`` at once; ``deny``: they say no. ``statuses`` by their Idempotency-Key."""
 
-    ``statuses`` by their Idempotency-Key; ``answers`` are statuses that the next posts get instead; ``lost``: a post is
-    taken, and the connection closed before the answer.
-    """
+    browser = ("/oauth/authorize",)
 
     def __init__(self) -> None:
         self.apps: dict[str, dict[str, str]] = {}
@@ -29,94 +24,29 @@ class LocalMastodon:
         self.tokens: dict[str, str] = {}
         self.revoked: list[str] = []
         self.statuses: dict[str, dict[str, Any]] = {}
-        self.posts = 0
-        self.answers: list[int] = []
-        self.lost = 0
         self.deny = False
-        self.wrong: list[str] = []
-        instance = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                instance.answer(self, "")
-
-            def do_POST(self) -> None:
-                instance.answer(self, self.rfile.read(int(self.headers.get("content-length", 0))).decode())
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """Answer nobody any more."""
-        self.server.shutdown()
-        self.server.server_close()
-
-    def answer(self, handler: Any, body: str) -> None:
-        """Answer one request."""
-        parts = urlsplit(handler.path)
-        sent = parts.query if handler.command == "GET" else body
-        pairs = parse_qsl(sent, keep_blank_values=True, strict_parsing=bool(sent))
-        given = dict(pairs)
-        if len(given) != len(pairs):
-            self.wrong.append(f"{parts.path}: a field twice")
-        if handler.command == "POST":
-            self.check(handler.headers.get("content-type") == "application/x-www-form-urlencoded", "content-type")
-            self.check(not parts.query, "a query in a POST")
-            self.check(handler.headers.get("accept") == "application/json", "accept")
-        self.check((handler.headers.get("user-agent") or "").startswith("cackled/"), "user-agent")
-        routes: dict[tuple[str, str], Any] = {
-            ("POST", "/api/v1/apps"): self._app, ("GET", "/oauth/authorize"): self._authorize,
-            ("POST", "/oauth/token"): self._token, ("POST", "/oauth/revoke"): self._revoke,
-            ("POST", "/api/v1/statuses"): self._status,
+    def routes(self) -> dict[tuple[str, str], Callable[[Asked], Said]]:
+        return {
+            ("POST", "/api/v1/apps"): self.app, ("GET", "/oauth/authorize"): self.authorize,
+            ("POST", "/oauth/token"): self.token, ("POST", "/oauth/revoke"): self.revoke,
+            ("POST", "/api/v1/statuses"): self.status,
         }  # fmt: skip
-        route = routes.get((handler.command, parts.path))
-        if route is None:
-            self.wrong.append(f"{handler.command} {parts.path}")
-            status, said, location = 404, {"error": "Not Found"}, ""
-        else:
-            status, said, location = route(handler, given)
-        if status == 0:
-            handler.connection.close()
-            return
-        text = json.dumps(said).encode()
-        handler.send_response(status)
-        if location:
-            handler.send_header("location", location)
-        handler.send_header("content-type", "application/json; charset=utf-8")
-        handler.send_header("content-length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
 
-    def check(self, holds: Any, what: str) -> bool:
-        """Note what does not hold."""
-        if not holds:
-            self.wrong.append(what)
-        return bool(holds)
-
-    def fields(self, given: dict[str, str], *names: str) -> bool:
-        """Exactly these fields."""
-        return self.check(set(given) == set(names), f"fields {sorted(given)}")
-
-    def _app(self, handler: Any, given: dict[str, str]) -> tuple[int, Any, str]:
-        good = self.fields(given, "client_name", "redirect_uris", "scopes")
-        if not (good and self.check(given["scopes"] == SCOPE, "scopes") and given["client_name"]):
+    def app(self, asked: Asked) -> Said:
+        given = self.form(asked, "client_name", "redirect_uris", "scopes")
+        if given is None or not self.check(given["scopes"] == SCOPE, "scopes") or not given["client_name"]:
             return 422, {"error": "Validation failed"}, ""
         number, secret = f"app{len(self.apps)}", secrets.token_urlsafe(16)
         self.apps[number] = {"secret": secret, "redirect": given["redirect_uris"]}
         return 200, {"client_id": number, "client_secret": secret, "redirect_uri": given["redirect_uris"]}, ""
 
-    def _authorize(self, handler: Any, given: dict[str, str]) -> tuple[int, Any, str]:
-        names = ("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
-                 "code_challenge_method")  # fmt: skip
-        # A browser asks here.
-        self.wrong = [one for one in self.wrong if one != "user-agent"]
-        app = self.apps.get(given.get("client_id", ""))
-        if not self.fields(given, *names) or not self.check(app, "client_id"):
+    def authorize(self, asked: Asked) -> Said:
+        given = self.form(asked, "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+                          "code_challenge_method")  # fmt: skip
+        app = None if given is None else self.apps.get(given["client_id"])
+        if given is None or not self.check(app, "client_id"):
             return 400, {"error": "invalid_request"}, ""
         assert app is not None
         good = (
@@ -135,21 +65,22 @@ class LocalMastodon:
             self.codes[code] = given
         return 302, {}, f"{given['redirect_uri']}?{urlencode(back)}"
 
-    def _client(self, given: dict[str, str]) -> bool:
-        app = self.apps.get(given.get("client_id", ""))
-        return self.check(app and given.get("client_secret") == app["secret"], "client secret")
+    def client(self, given: dict[str, str]) -> bool:
+        """Whether it is the app that it says it is."""
+        app = self.apps.get(given["client_id"])
+        return self.check(app and given["client_secret"] == app["secret"], "client secret")
 
-    def _token(self, handler: Any, given: dict[str, str]) -> tuple[int, Any, str]:
-        names = ("grant_type", "code", "client_id", "client_secret", "redirect_uri", "code_verifier", "scope")
-        self.check("authorization" not in handler.headers, "two kinds of client authentication")
-        if not self.fields(given, *names) or not self._client(given):
+    def token(self, asked: Asked) -> Said:
+        given = self.form(asked, "grant_type", "code", "client_id", "client_secret", "redirect_uri", "code_verifier",
+                          "scope")  # fmt: skip
+        self.check("authorization" not in asked.headers, "two kinds of client authentication")
+        if given is None or not self.client(given):
             return 401, {"error": "invalid_client"}, ""
-        asked = self.codes.pop(given["code"], None)
-        digest = urlsafe_b64encode(sha256(given["code_verifier"].encode()).digest()).rstrip(b"=").decode()
-        good = asked is not None and (
-            self.check(asked["client_id"] == given["client_id"], "a code of another client")
-            and self.check(asked["redirect_uri"] == given["redirect_uri"], "redirect_uri of the code")
-            and self.check(asked["code_challenge"] == digest, "verifier")
+        code = self.codes.pop(given["code"], None)
+        good = code is not None and (
+            self.check(code["client_id"] == given["client_id"], "a code of another client")
+            and self.check(code["redirect_uri"] == given["redirect_uri"], "redirect_uri of the code")
+            and self.check(code["code_challenge"] == challenge_of(given["code_verifier"]), "verifier")
             and self.check(given["scope"] == SCOPE and given["grant_type"] == "authorization_code", "scope of the code")
         )
         if not good:
@@ -158,27 +89,26 @@ class LocalMastodon:
         self.tokens[token] = given["client_id"]
         return 200, {"access_token": token, "token_type": "Bearer", "scope": SCOPE, "created_at": 1}, ""
 
-    def _revoke(self, handler: Any, given: dict[str, str]) -> tuple[int, Any, str]:
-        good = self.fields(given, "client_id", "client_secret", "token") and self._client(given)
-        if not good or self.tokens.get(given["token"]) != given["client_id"]:
+    def revoke(self, asked: Asked) -> Said:
+        given = self.form(asked, "client_id", "client_secret", "token")
+        if given is None or not self.client(given) or self.tokens.get(given["token"]) != given["client_id"]:
             return 403, {"error": "unauthorized_client"}, ""
         self.revoked.append(given["token"])
         del self.tokens[given["token"]]
         return 200, {}, ""
 
-    def _status(self, handler: Any, given: dict[str, str]) -> tuple[int, Any, str]:
-        scheme, _, token = (handler.headers.get("authorization") or "").partition(" ")
-        key = handler.headers.get("idempotency-key") or ""
+    def status(self, asked: Asked) -> Said:
         self.posts += 1
         if self.answers:
             return self.answers.pop(0), {"error": "told so"}, ""
-        self.check(scheme == "Bearer", "authorization scheme")
-        if token not in self.tokens:
+        self.check(asked.headers.get("authorization", "").startswith("Bearer "), "authorization scheme")
+        if asked.bearer not in self.tokens:
             return 401, {"error": "The access token is invalid"}, ""
+        key = asked.headers.get("idempotency-key", "")
         self.check(0 < len(key) <= 100 and key.isascii(), "idempotency-key")
-        good = self.fields(given, "status", "visibility") and self.check(given["visibility"] == "public", "visibility")
-        if not good or not 0 < mastodon_count(given["status"]) <= 500:
-            self.wrong.append("a status of a wrong length")
+        given = self.form(asked, "status", "visibility")
+        good = given is not None and self.check(given["visibility"] == "public", "visibility")
+        if given is None or not good or not self.check(0 < mastodon_count(given["status"]) <= 500, "a status's length"):
             return 422, {"error": "Validation failed: Text is too long"}, ""
         if key not in self.statuses:
             number = str(1000 + len(self.statuses))
@@ -186,9 +116,5 @@ class LocalMastodon:
                 "id": number, "url": f"{self.url}/@ann/{number}", "content": given["status"],
                 "account": {"id": "1", "acct": "ann", "username": "ann"},
             }  # fmt: skip
-        elif self.statuses[key]["content"] != given["status"]:
-            self.wrong.append("another text with the same key")
-        if self.lost:
-            self.lost -= 1
-            return 0, None, ""
-        return 200, self.statuses[key], ""
+        self.check(self.statuses[key]["content"] == given["status"], "another text with the same key")
+        return self.post_said((200, self.statuses[key], ""))

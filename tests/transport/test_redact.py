@@ -38,6 +38,33 @@ class RedactTests(SynchronousTestCase):
         ):
             self.assertEqual(without_tokens(address), address)
 
+    def test_what_signs_visitors_in(self) -> None:
+        """What providers send back, links of letters, keys of feeds: by whatever name, wherever they come back to."""
+        for path in (b"/auth/1/acme/callback", b"/auth/1/mail/link", b"/share/1/x/back", b"/api/oauth/sso/callback"):
+            for query in (b"code=", b"state=ok&code=", b"handle=", b"device_id=", b"a%26code%3d", b""):
+                self.assertEqual(without_tokens(path + b"?" + query + VALUE), path + b"?-")
+            self.assertEqual(without_tokens(path), path)
+        for path in (b"/%61uth/1/acme/callback", b"/%2561uth/1/a/callback", b"/AUTH/1/a/link"):
+            self.assertEqual(without_tokens(path + b"?x=" + VALUE), path + b"?-")
+        for name in (b"code", b"key", b"handle", b"hmac", b"payload", b"tgAuthResult", b"refresh_token"):
+            self.assertEqual(without_tokens(b"/x?a=1&" + name + b"=" + VALUE), b"/x?a=1&" + name + b"=-")
+        # Of the queue, the state is no secret.
+        address = b"/api/v1/sites/1/moderation/items?state=pending"
+        self.assertEqual(without_tokens(address), address)
+
+    def test_addresses_that_are_secrets(self) -> None:
+        """Whoever has the address may have what is there."""
+        for address, cleaned in (
+            (b"/exports/" + VALUE, b"/exports/-"),
+            (b"/exports/" + VALUE + b"/x?y", b"/exports/-?y"),
+            (b"/%65xports/" + VALUE, b"/%65xports/-"),
+            (b"/files/1-ab/" + VALUE, b"/files/1-ab/-"),
+            (b"/media/1-ab/" + VALUE + b"/800.webp", b"/media/1-ab/-/800.webp"),
+        ):
+            self.assertEqual(without_tokens(address), cleaned)
+        for address in (b"/media/1-ab/800.webp", b"/exports", b"/files/1-ab"):
+            self.assertEqual(without_tokens(address), address)
+
     @given(st.binary(max_size=60))
     def test_never_breaks(self, rest: bytes) -> None:
         """Whatever a stranger sends."""
