@@ -239,4 +239,4 @@ class CackleTests(HostCase):
         self.until(page, "document.querySelector('#second .mc-text')?.innerText === 'by CommentDiscuss'")
         page.evaluate("Cackle.bootstrap(true)")
         self.until(page, "document.querySelectorAll('.mc-text').length === 2")
-        self.assertEqual(sorted(self.texts(page)), ["by Comment2", "by CommentDiscuss"])
+        self.soon(lambda: self.assertEqual(sorted(self.texts(page)), ["by Comment2", "by CommentDiscuss"]))

@@ -132,7 +132,7 @@ class LifeTests(ConsoleCase):
         self.until(ben, "!document.querySelector('.chat-row')")
         self.write(ann, "Let me look")
         self.sent(ann, "Let me look")
-        self.assertEqual(self.read(chat).count('"text": "Let me look"'), 1)
+        self.soon(lambda: self.assertEqual(self.read(chat).count('"text": "Let me look"'), 1))
         ann.get_by_role("button", name="Note", exact=True).click()
         self.write(ann, "canary-note", "Note")
         ann.locator(".line.note", has_text="canary-note").wait_for()
@@ -320,7 +320,7 @@ class DeskTests(ConsoleCase):
         page.keyboard.press("Escape")
         page.keyboard.press("t")
         page.locator(".menu a", has_text="Chat").locator(".count", has_text="1").wait_for()
-        self.assertIn('"state": "open"', self.read(chat))
+        self.soon(lambda: self.assertIn('"state": "open"', self.read(chat)))
 
     def test_replies(self) -> None:
         """A canned reply is written, found by its slash, filled in, counted, changed and removed."""
@@ -435,7 +435,7 @@ class LossTests(ConsoleCase):
         for page in (ann, second, ben):
             page.locator(".line.ours:not(.waiting)", has_text="Hello, Ada").wait_for()
         self.until(second, "document.querySelector('.composer textarea').value === ''")
-        self.assertEqual(self.read(chat).count('"text": "Hello, Ada"'), 1)
+        self.soon(lambda: self.assertEqual(self.read(chat).count('"text": "Hello, Ada"'), 1))
 
     def test_other_site(self) -> None:
         """A chat of another site is not there, whoever asks."""

@@ -29,7 +29,7 @@ class ToolTests(ConsoleCase):
         # What ends the work on a chat is the last step.
         dialog.get_by_role("button", name="Move step 3 up").click()
         dialog.get_by_text("Nothing can come after").wait_for()
-        self.assertTrue(dialog.get_by_role("button", name="Save").is_disabled())
+        self.soon(lambda: self.assertTrue(dialog.get_by_role("button", name="Save").is_disabled()))
         dialog.get_by_role("button", name="Move step 2 down").click()
         page.evaluate(AXE.read_text())
         self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
@@ -44,7 +44,7 @@ class ToolTests(ConsoleCase):
         field.press("Enter")
         page.get_by_text("Done: Refund").wait_for()
         self.soon(lambda: self.assertIn("Paid back, Ada.", self.read(chat)))
-        self.assertIn('"state": "closed"', self.read(chat))
+        self.soon(lambda: self.assertIn('"state": "closed"', self.read(chat)))
         page.get_by_text("This chat is closed").first.wait_for()
         # A visitor's word that the operator has not seen stops all of it, until it is wanted all the same.
         other = self.start("Bea", "Hello")

@@ -34,7 +34,7 @@ class LoaderTests(MockCase):
         )
         page.wait_for_timeout(500)
         self.soon(lambda: self.assertEqual(self.texts(page), ["Once"]))
-        self.assertEqual(len([line for line in self.steer()["log"] if "bootstrap" in line]), 1)
+        self.soon(lambda: self.assertEqual(len([line for line in self.steer()["log"] if "bootstrap" in line]), 1))
 
     def test_pushed_later(self) -> None:
         """A widget pushed after the script has run is mounted, in the container it names."""
@@ -295,7 +295,7 @@ class LoaderTests(MockCase):
             "[...document.querySelectorAll('.n')].map(n => n.textContent).join()"
             " === '2 comments,1 comment,none,2 comments'",
         )
-        self.assertEqual(len([line for line in self.steer()["log"] if "/counts" in line]), 1)
+        self.soon(lambda: self.assertEqual(len([line for line in self.steer()["log"] if "/counts" in line]), 1))
 
     def test_counts_are_live(self) -> None:
         """A counter on the page of a conversation says what the comments below say."""

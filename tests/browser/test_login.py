@@ -117,10 +117,14 @@ class LoginTests(BrowserCase):
                 if answered:
                     route.fulfill(json={"ways": []})
                     page.wait_for_selector(".mc-ways .mc-note")
-                self.assertTrue(page.evaluate(f"document.activeElement === document.querySelector('{opener}')"))
+                self.soon(
+                    lambda: self.assertTrue(
+                        page.evaluate(f"document.activeElement === document.querySelector('{opener}')")
+                    )
+                )
                 page.keyboard.press("Escape")
                 self.until(page, "!document.querySelector('.mc-ways')")
-                self.assertEqual(page.get_attribute(opener, "aria-expanded"), "false")
+                self.soon(lambda: self.assertEqual(page.get_attribute(opener, "aria-expanded"), "false"))
                 if not answered:
                     route.abort()
 
@@ -129,7 +133,7 @@ class LoginTests(BrowserCase):
         page = self.host(
             "{widget: 'Login', id: 1, lang: 'ru', container: 'mine', redirect: '/entered'}", '<p id="mine"></p>'
         )
-        self.assertEqual(page.inner_text("#mine .mc-loginbutton"), "Войти")
+        self.soon(lambda: self.assertEqual(page.inner_text("#mine .mc-loginbutton"), "Войти"))
         page.click(".mc-loginbutton")
         with page.expect_request(lambda one: one.url.endswith("/entered") and one.method == "POST") as sent:
             page.click("#mine .mc-way >> text=Acme")
@@ -171,8 +175,8 @@ class LoginTests(BrowserCase):
         page.locator(".mc-input >> nth=0").focus()
         page.click("#mc-container .mc-signin")
         self.until(page, "told.length > 1")
-        self.assertEqual(page.evaluate("told"), ["popup", "comments"])
-        self.assertEqual(page.locator(".mc-way").count(), 0)
+        self.soon(lambda: self.assertEqual(page.evaluate("told"), ["popup", "comments"]))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-way").count(), 0))
         page.context.close()
         page = self.host(
             """{widget: 'Login', id: 1, ssoPrimary: true, ssoProvider: {name: 'Ours', url: '/entered', width: 300}}"""
@@ -187,4 +191,4 @@ class LoginTests(BrowserCase):
         )
         page.click(".mc-loginbutton")
         page.wait_for_selector(".mc-way")
-        self.assertEqual(page.evaluate(WAYS), ["Acme"])
+        self.soon(lambda: self.assertEqual(page.evaluate(WAYS), ["Acme"]))

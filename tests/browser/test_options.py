@@ -14,9 +14,7 @@ class OptionsTests(MockCase):
     def shown(self, options: str) -> Any:
         """The plain page with *options* (JavaScript)."""
         page = self.plain()
-        page.evaluate(
-            f"() => {{ window.told = []; ({CHOOSE})({{{options}}}); }}"
-        )
+        page.evaluate(f"() => {{ window.told = []; ({CHOOSE})({{{options}}}); }}")
         page.wait_for_selector(".mc-header")
         page.locator(".mc-input >> nth=0").focus()
         page.wait_for_selector(".mc-foot")
@@ -26,36 +24,40 @@ class OptionsTests(MockCase):
         """What the page wants agreed to is asked for once, as text with links; nothing is sent before."""
         page = self.shown("agreement: 'I know the <a href=\"https://x.example/r\">rules</a><script>x</script>'")
         page.fill(".mc-input >> nth=0", "words")
-        self.assertTrue(page.is_disabled(".mc-formbtn >> nth=0"))
-        self.assertEqual(page.inner_text(".mc-agree"), "I know the rulesx")
-        self.assertEqual(page.get_attribute(".mc-agree a", "href"), "https://x.example/r")
+        self.soon(lambda: self.assertTrue(page.is_disabled(".mc-formbtn >> nth=0")))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-agree"), "I know the rulesx"))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-agree a", "href"), "https://x.example/r"))
         page.keyboard.press("Control+Enter")
-        self.assertEqual(page.locator(".mc-c").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-c").count(), 0))
         page.check(".mc-agree input")
         page.click(".mc-formbtn >> nth=0")
         page.wait_for_selector(".mc-c:not(.mc-sending)")
-        self.assertEqual(page.locator(".mc-agree").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-agree").count(), 0))
         page.reload()
         page.wait_for_selector(".mc-foot", state="attached")
-        self.assertEqual(page.locator(".mc-agree").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-agree").count(), 0))
 
     def test_looks(self) -> None:
         """timeFormat, textHigh, guestFirst; values of wrong types are as if they were not there."""
         self.seed({"text": "one", "ago": time() - 1_709_629_620})
         page = self.shown("timeFormat: '[on] DD.MM.YYYY h A', textHigh: '222', replies: {}, badge: [], providers: 7")
         self.until(page, "/^on 0[456]\\.03\\.2024 \\d+ [AP]M$/.test(document.querySelector('.mc-c time').textContent)")
-        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-input')).minHeight"), "222px")
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("getComputedStyle(document.querySelector('.mc-input')).minHeight"), "222px"
+            )
+        )
         page.evaluate(CHOOSE, {"textHigh": "high", "timeFormat": "", "agreement": "false"})
         page.wait_for_selector(".mc-foot", state="attached")
-        self.assertEqual(page.locator(".mc-agree").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-agree").count(), 0))
 
     def test_guests(self) -> None:
         """guestFirst: false puts signing in before the name; badges are hidden, or have the page's word."""
         self.seed({"text": "one", "badges": ["staff"]})
         page = self.shown("guestFirst: false, ssoProvider: {url: 'https://x.example/in'}, badge: 'Team'")
         kinds = "[...document.querySelector('.mc-who').children].map(n => n.className)"
-        self.assertEqual(page.evaluate(kinds), ["mc-sign", "mc-nick"])
-        self.assertEqual(page.inner_text(".mc-staff"), "Team")
+        self.soon(lambda: self.assertEqual(page.evaluate(kinds), ["mc-sign", "mc-nick"]))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-staff"), "Team"))
         page.evaluate(CHOOSE, {"badgeHide": True})
         self.until(page, "document.querySelector('.mc-c') && !document.querySelector('.mc-staff')")
 
@@ -77,7 +79,7 @@ class OptionsTests(MockCase):
         self.seed("two")
         self.post(page, "mine")
         self.assertNotIn("two", self.texts(page))
-        self.assertIn("mine", self.texts(page))
+        self.soon(lambda: self.assertIn("mine", self.texts(page)))
 
     def test_share(self) -> None:
         """The networks that the page names, in its order; nothing of them is loaded; off where it says so."""
@@ -86,7 +88,9 @@ class OptionsTests(MockCase):
         page.click(".mc-acts .mc-more")
         page.click(".mc-entry >> text=Share …")
         page.wait_for_selector(".mc-entry >> text=Telegram")
-        self.assertEqual(page.locator(".mc-menu .mc-entry").all_inner_texts(), ["X", "VK", "Telegram"])
+        self.soon(
+            lambda: self.assertEqual(page.locator(".mc-menu .mc-entry").all_inner_texts(), ["X", "VK", "Telegram"])
+        )
         page.evaluate("void (window.open = (...what) => { told.push(what); })")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
@@ -100,7 +104,7 @@ class OptionsTests(MockCase):
         page.wait_for_selector(".mc-acts .mc-more")
         page.click(".mc-acts .mc-more")
         page.wait_for_selector(".mc-entry >> text=Copy link")
-        self.assertEqual(page.locator(".mc-entry >> text=Share").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-entry >> text=Share").count(), 0))
 
     def test_videos(self) -> None:
         """A line that is a video's address has a button below it; nothing foreign is loaded before that is pressed."""
@@ -114,8 +118,8 @@ class OptionsTests(MockCase):
         context.route("https://**", lambda route: (asked.append(route.request.url), route.fulfill(body="a player")))
         page = self.page(f"{self.base}/pages/plain.html", context=context)
         page.wait_for_selector(".mc-video")
-        self.assertEqual(page.locator(".mc-video").all_inner_texts(),
-                         ["Play the video (YouTube)", "Play the video (Vimeo)"])  # fmt: skip
+        shown = ["Play the video (YouTube)", "Play the video (Vimeo)"]
+        self.soon(lambda: self.assertEqual(page.locator(".mc-video").all_inner_texts(), shown))
         self.assertEqual(asked, [])
         page.click(".mc-video >> text=Vimeo")
         page.wait_for_selector("iframe.mc-video")
@@ -125,4 +129,6 @@ class OptionsTests(MockCase):
         self.until(page, "document.querySelectorAll('iframe.mc-video').length === 2")
         for want in ("https://player.vimeo.com/video/123456?dnt=1&autoplay=1&h=abcdef0123",
                      "https://www.youtube-nocookie.com/embed/abcdefghijk?autoplay=1&playsinline=1"):  # fmt: skip
-            self.assertIn(want, page.evaluate("[...document.querySelectorAll('iframe')].map(n => n.src)"))
+            self.soon(
+                lambda: self.assertIn(want, page.evaluate("[...document.querySelectorAll('iframe')].map(n => n.src)"))
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pyotp
@@ -139,7 +138,7 @@ class QueueTests(PanelCase):
         page.keyboard.press("j")
         page.keyboard.press("x")
         page.get_by_text("2 chosen").first.wait_for()
-        self.assertEqual(page.evaluate("window.read"), 0)
+        self.soon(lambda: self.assertEqual(page.evaluate("window.read"), 0))
         page.keyboard.press("/")
         page.keyboard.type("rs")
         self.soon(lambda: self.assertEqual(page.locator(".item").count(), 3))
@@ -149,8 +148,11 @@ class QueueTests(PanelCase):
         page.keyboard.press("?")
         page.get_by_role("dialog").get_by_text("Approve").wait_for()
         page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+        self.until(page, "!!document.activeElement.closest('.item')")
         page.keyboard.press("r")
         self.until(page, "document.querySelectorAll('.item').length === 1")
+        page.get_by_text("Rejected 2 items.").wait_for()
         page.keyboard.press("u")
         self.until(page, "document.querySelectorAll('.item').length === 3")
 
@@ -209,7 +211,8 @@ class QueueTests(PanelCase):
         dialog.get_by_label("What they wrote").select_option("reject")
         dialog.get_by_role("button", name="Ban", exact=True).click()
         page.get_by_text("Done: 1 item.").wait_for()
-        self.assertEqual(mallory.post("panel-ban", "Again").status, 403)
+        # The limit of the address may come first.
+        self.soon(lambda: self.assertEqual(mallory.post("panel-ban", "Again").status, 403))
         self.at(page, "/sites/1/bans", "Bans")
         page.get_by_role("button", name=re.compile("^Lift")).first.click()
         page.get_by_role("dialog").get_by_role("button", name="Lift", exact=True).click()
@@ -218,7 +221,7 @@ class QueueTests(PanelCase):
         self.at(page, "/sites/1/audit", "Audit log")
         row = page.get_by_role("row", name="made a ban").first
         self.soon(lambda: self.assertIn("Kind: Visitor", row.inner_text()))
-        self.assertNotRegex(page.locator("table").inner_text(), r"shadow|true|false|action: \d")
+        self.soon(lambda: self.assertNotRegex(page.locator("table").inner_text(), r"shadow|true|false|action: \d"))
 
 
 class OfficeTests(PanelCase):
@@ -294,7 +297,7 @@ class OfficeTests(PanelCase):
         sample.get_by_text("Your key to").wait_for()
         reset.click()
         sample.get_by_text("Your key to").wait_for(state="detached")
-        self.assertEqual(page.get_by_label("Subject").input_value(), "")
+        self.soon(lambda: self.assertEqual(page.get_by_label("Subject").input_value(), ""))
 
     def test_undo_from_the_log(self) -> None:
         """A decision is undone long after it was made; the log says what was done in words, and is downloaded."""
@@ -307,7 +310,7 @@ class OfficeTests(PanelCase):
         row = page.get_by_role("row", name="rejected it").first
         row.get_by_role("button", name="Undo").click()
         page.get_by_text("Undid 1 decision.").wait_for()
-        self.assertEqual(page.get_by_role("button", name="Download").count(), 0)
+        self.soon(lambda: self.assertEqual(page.get_by_role("button", name="Download").count(), 0))
         self.at(page, "/sites/1/queue?state=approved&channel=panel-log", "Queue")
         page.locator(".item", has_text="brought back").wait_for()
         admin = self.staff("admin")
@@ -324,7 +327,7 @@ class OfficeTests(PanelCase):
         analyst = self.staff("analyst")
         self.at(analyst, "/sites/1/audit", "Audit log")
         analyst.get_by_role("row", name="rejected it").first.wait_for()
-        self.assertEqual(analyst.get_by_role("button", name="Undo").count(), 0)
+        self.soon(lambda: self.assertEqual(analyst.get_by_role("button", name="Undo").count(), 0))
 
     def test_look(self) -> None:
         """A colour is seen in the preview at once, and given out as CSS."""
@@ -398,7 +401,6 @@ class OfficeTests(PanelCase):
             raise SkipTest("axe-core is not installed (scripts/test does that where npm is)")
         self.write("Something to look at, with [a link](https://example.com)", "panel-axe")
         review(self.url, "panel-axe-review", star=4, text="Stars to look at")
-        found = {}
         for scheme, width in (("light", 1200), ("dark", 360)):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
@@ -415,11 +417,10 @@ class OfficeTests(PanelCase):
                 self.at(page, path, heading)
                 self.until(page, "!document.querySelector('.skeleton')")
                 page.add_script_tag(path=str(AXE))
-                violations = page.evaluate(VIOLATIONS)
-                wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-                if violations or wide:
-                    found[f"{path} {scheme} {width}"] = [*violations, *(["too wide"] if wide else [])]
-        self.assertEqual(found, {}, json.dumps(found, indent=1))
+                where = f"{path} {scheme} {width}"
+                self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), [], where))
+                wide = "document.documentElement.scrollWidth > innerWidth"
+                self.soon(lambda: self.assertFalse(page.evaluate(wide), where))
 
 
 class WebhookTests(PanelCase):

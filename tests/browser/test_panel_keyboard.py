@@ -144,7 +144,7 @@ class KeyboardTests(PanelCase):
         left(1)
         self.until(page, "!!document.querySelector('.item.current')")
         page.keyboard.type("drs")
-        self.assertEqual(page.evaluate("document.activeElement.value"), "comment 4 drs")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.value"), "comment 4 drs"))
         left(0)
         for _ in "drs":
             page.keyboard.press("Backspace")

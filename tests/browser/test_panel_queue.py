@@ -79,7 +79,7 @@ class QueueListTests(PanelCase):
         page.keyboard.type("Rev")
         self.until(page, "new URLSearchParams(location.search).get('product') === 'reviews'")
         self.until(page, "document.querySelector('.item:only-of-type')?.dataset.item.startsWith('review:')")
-        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+        self.soon(lambda: self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth")))
         page.reload()
         page.locator(".item", has_text="Words of a review").wait_for()
         self.soon(lambda: self.assertEqual(menu.input_value(), "reviews"))

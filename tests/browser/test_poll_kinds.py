@@ -100,7 +100,7 @@ class PollKindTests(BrowserCase):
             self.clean(page, name)
         vote.click()
         self.says(page, "You have voted")
-        self.assertEqual(page.locator("#mc-poll .mcp-votes:not(:empty)").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator("#mc-poll .mcp-votes:not(:empty)").count(), 0))
         page = self.open(poll, direction="rtl", lang="ar")
         self.says(page, "عدد الخيارات")
         self.clean(page, "right to left")
@@ -124,7 +124,7 @@ class PollKindTests(BrowserCase):
         self.says(page, "1 voter")
         page.click("#mc-poll summary:has-text('Who voted')")
         self.says(page, "Ann")
-        self.assertRegex(page.inner_text("#mc-poll .mcp-names:has-text('Ann')"), r"^Green\s+Ann$")
+        self.soon(lambda: self.assertRegex(page.inner_text("#mc-poll .mcp-names:has-text('Ann')"), r"^Green\s+Ann$"))
         self.clean(page, "names")
 
     def test_dragged(self) -> None:

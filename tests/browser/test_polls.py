@@ -53,7 +53,11 @@ class PollTests(BrowserCase):
     def test_demo_is_dark(self) -> None:
         """On a dark phone the demo's page is dark, as what it holds."""
         page = self.open(color_scheme="dark", viewport={"width": 360, "height": 700})
-        self.assertEqual(page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(22, 24, 29)")
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(22, 24, 29)"
+            )
+        )
 
     def test_vote(self) -> None:
         """A vote by keyboard shows at once, moves nothing, and is seen live elsewhere; it is kept over a reload."""

@@ -113,8 +113,8 @@ class RacesTests(MockCase):
         self.steer(block=[])
         page.wait_for_selector("#mc-container >> text=One")
         page.wait_for_timeout(300)
-        titles = page.locator(".mc-title").all_inner_texts()
-        self.assertEqual(titles, ["1 comment", "1 comment"])
+        titles = page.locator(".mc-title")
+        self.soon(lambda: self.assertEqual(titles.all_inner_texts(), ["1 comment", "1 comment"]))
 
     def test_more_while_resorting(self) -> None:
         """The next page of an order that was left meanwhile is not put below another order."""

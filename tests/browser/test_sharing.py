@@ -67,11 +67,11 @@ class SharingTests(BrowserCase):
         """Connected in a window, ticked, remembered; where it is there stands below the comment; let go again."""
         page = self.page(self.site())
         self.connect(page)
-        self.assertTrue(page.is_checked(".mc-net .mc-tick"))
+        self.soon(lambda: self.assertTrue(page.is_checked(".mc-net .mc-tick")))
         self.write(page, "to everybody")
         page.wait_for_selector(".mc-shares a >> text=Shared on Mastodon")
         (status,) = self.instance.statuses.values()
-        self.assertEqual(page.get_attribute(".mc-shares a", "href"), status["url"])
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-shares a", "href"), status["url"]))
         self.assertIn("to everybody\n\nhttp://127.0.0.1", status["content"])
         page.reload()
         page.wait_for_selector(".mc-form")
@@ -95,7 +95,7 @@ class SharingTests(BrowserCase):
         self.instance.answers = [422]
         self.write(page, "once more")
         page.wait_for_selector(".mc-shares .mc-netagain")
-        self.assertIn("لم تقبل", page.inner_text(".mc-shares"))
+        self.soon(lambda: self.assertIn("لم تقبل", page.inner_text(".mc-shares")))
         page.click(".mc-shares .mc-netagain")
         page.wait_for_selector(".mc-shares a")
         self.assertEqual(len(self.instance.statuses), 1)

@@ -103,7 +103,7 @@ class SignInTests(BrowserCase):
         def faces(count: int) -> None:
             reader.reload()
             reader.wait_for_selector(".mc-list .mc-avatar")
-            self.assertEqual(reader.locator(".mc-list img.mc-face").count(), count)
+            self.soon(lambda: self.assertEqual(reader.locator(".mc-list img.mc-face").count(), count))
 
         self.soon(lambda: faces(1))
         self.until(reader, "document.querySelector('.mc-list img.mc-face').naturalWidth === 160")

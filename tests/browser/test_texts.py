@@ -67,20 +67,22 @@ class TextTests(MockCase):
         page = self.ready()
         self.soon(lambda: self.assertEqual(page.locator("a.mc-linkcard").count(), 2))
         card = page.locator("a.mc-linkcard").first
-        self.assertEqual((card.get_attribute("href"), card.get_attribute("target")), (link, "_blank"))
-        self.assertEqual(card.locator(".mc-linkcardtitle").text_content(), "<b>Bold</b>")
-        self.assertEqual(page.locator("a.mc-linkcard img").count(), 1)
+        self.soon(
+            lambda: self.assertEqual((card.get_attribute("href"), card.get_attribute("target")), (link, "_blank"))
+        )
+        self.soon(lambda: self.assertEqual(card.locator(".mc-linkcardtitle").text_content(), "<b>Bold</b>"))
+        self.soon(lambda: self.assertEqual(page.locator("a.mc-linkcard img").count(), 1))
         # In the row that was kept for it, and in its own style.
         self.soon(lambda: self.assertLess(card.bounding_box()["width"], 500))
-        self.assertEqual(card.evaluate("node => getComputedStyle(node).display"), "flex")
+        self.soon(lambda: self.assertEqual(card.evaluate("node => getComputedStyle(node).display"), "flex"))
         album = page.locator(".mc-album").first.bounding_box()["height"]
-        self.assertLessEqual(card.bounding_box()["height"], album)
+        self.soon(lambda: self.assertLessEqual(card.bounding_box()["height"], album))
         card.focus()
-        self.assertTrue(page.evaluate("document.activeElement.matches('.mc-linkcard')"))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.matches('.mc-linkcard')")))
         self.steer(settings={"previews": False})
         page = self.ready()
         self.soon(lambda: self.assertEqual(page.locator(".mc-album").count(), 0))
-        self.assertEqual(page.locator(".mc-linkcard").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-linkcard").count(), 0))
 
     def test_gifs(self) -> None:
         """A GIF is searched for, chosen and put beside the text by keys alone; without the setting there is none."""
@@ -93,7 +95,7 @@ class TextTests(MockCase):
         grid = "node => getComputedStyle(node).display"
         self.soon(lambda: self.assertEqual(page.locator(".mc-gifs").evaluate(grid), "grid"))
         words = page.locator(".mc-gifwords")
-        self.assertTrue(words.evaluate("node => node === document.activeElement"))
+        self.soon(lambda: self.assertTrue(words.evaluate("node => node === document.activeElement")))
         words.fill("none")
         words.press("Enter")
         self.soon(lambda: self.assertEqual(page.locator(".mc-gif").count(), 0))
@@ -103,20 +105,20 @@ class TextTests(MockCase):
         self.soon(lambda: self.assertEqual(page.locator(".mc-gif").count(), 3))
         words.press("ArrowDown")
         page.keyboard.press("ArrowRight")
-        self.assertEqual(page.evaluate("document.activeElement.getAttribute('aria-label')"), "Cat 1")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.getAttribute('aria-label')"), "Cat 1"))
         page.keyboard.press("Enter")
         self.soon(lambda: self.assertEqual(page.locator(".mc-picitem").count(), 1))
-        self.assertEqual(page.locator(".mc-picwords").input_value(), "Cat 1")
+        self.soon(lambda: self.assertEqual(page.locator(".mc-picwords").input_value(), "Cat 1"))
         self.soon(lambda: self.assertTrue(page.locator(".mc-formbtn").first.is_enabled()))
         button.press("Enter")
         words.press("Escape")
         self.soon(lambda: self.assertEqual(page.locator(".mc-gifbox").count(), 0))
-        self.assertEqual(button.get_attribute("aria-expanded"), "false")
+        self.soon(lambda: self.assertEqual(button.get_attribute("aria-expanded"), "false"))
         self.steer(settings={"pictures": 1_000_000, "gifs": False})
         page = self.ready()
         page.focus(".mc-input")
         page.wait_for_selector(".mc-addpics")
-        self.assertEqual(page.locator(".mc-addgif").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-addgif").count(), 0))
 
     def test_formulas(self) -> None:
         """TeX is shown as MathML, asked for once for all of the page; what is no formula stays as it was typed."""
@@ -128,9 +130,9 @@ class TextTests(MockCase):
         )  # fmt: skip
         page = self.ready()
         self.soon(lambda: self.assertEqual(page.locator(".mc-text math").count(), 4))
-        self.assertEqual(page.locator(".mc-formula math[display=block]").count(), 2)
-        self.assertEqual(page.locator(".mc-text code").all_inner_texts(), ["\\nope"])
-        self.assertEqual(page.locator("math msup").count(), 2)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-formula math[display=block]").count(), 2))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-text code").all_inner_texts(), ["\\nope"]))
+        self.soon(lambda: self.assertEqual(page.locator("math msup").count(), 2))
         space = page.evaluate("document.querySelector('msup').namespaceURI")
         self.assertEqual(space, "http://www.w3.org/1998/Math/MathML")
         asked = [one for one in self.steer()["log"] if "/formulas" in one]
@@ -189,7 +191,7 @@ class TextTests(MockCase):
         self.seed({"html": html})
         page = self.ready()
         self.soon(lambda: self.assertEqual(page.get_attribute(".mc-mention", "data-mention"), author))
-        self.assertEqual(page.locator(".mc-mention").count(), 1)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-mention").count(), 1))
         page.focus(".mc-mention")
         page.keyboard.press("Enter")
         self.until(page, f"document.activeElement.id === 'mc-{first}'")

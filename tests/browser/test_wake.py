@@ -55,7 +55,7 @@ class WakeTests(MockCase):
         # Its next attempt is seconds away.
         page.clock.run_for(1000)
         self.soon(lambda: self.assertEqual(page.evaluate("attempts"), 8))
-        self.assertEqual(self.steer()["live"], [])
+        self.soon(lambda: self.assertEqual(self.steer()["live"], []))
         return page
 
     def wait_live(self) -> None:

@@ -78,7 +78,7 @@ class ReadingTests(MockCase):
         """The first render asks the API one thing."""
         self.seed("Only one")
         self.plain().wait_for_selector("text=Only one")
-        self.assertEqual([line.split("?")[0] for line in self.steer()["log"]], ["GET /bootstrap"])
+        self.soon(lambda: self.assertEqual([line.split("?")[0] for line in self.steer()["log"]], ["GET /bootstrap"]))
 
     def test_empty(self) -> None:
         """No comments: an invitation."""

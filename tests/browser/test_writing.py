@@ -196,7 +196,7 @@ class WritingTests(MockCase):
         page.click(".mc-c .mc-more")
         page.click(".mc-entry >> text=Report")
         self.until(page, "document.querySelector('.mc-bar').textContent === 'Reported. Thank you.'")
-        self.assertTrue([line for line in self.steer()["log"] if "/flags" in line])
+        self.soon(lambda: self.assertTrue([line for line in self.steer()["log"] if "/flags" in line]))
 
     def test_edit_window(self) -> None:
         """No Edit after the window; a refusal for lateness is said."""
@@ -218,7 +218,7 @@ class WritingTests(MockCase):
         self.soon(lambda: self.assertEqual(page.inner_text(".mc-left"), "10 characters left"))
         page.fill(".mc-input", "x" * 8001)
         self.soon(lambda: self.assertEqual(page.inner_text(".mc-left"), "1 character too long"))
-        self.assertTrue(page.is_disabled(".mc-formbtn"))
+        self.soon(lambda: self.assertTrue(page.is_disabled(".mc-formbtn")))
 
     def test_toolbar(self) -> None:
         """The formatting bar comes when asked for, and marks the selection."""
