@@ -186,7 +186,8 @@ class Incoming:
         while len(self._held) >= PIECE or (self._ended and self._held):
             piece = bytes(self._held[:PIECE])
             await self.target.keep(piece)
-            del self._held[:PIECE]
+            # More may have come meanwhile, also after the end: only what was kept goes.
+            del self._held[: len(piece)]
             if self._failure is not None:
                 return
             if self._paused and len(self._held) < PIECE:

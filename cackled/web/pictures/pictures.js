@@ -24,6 +24,7 @@ import {Refused} from '../lib/session.js';
  */
 
 const CROSS = 'M5 5l10 10M15 5L5 15';
+const CAMERA = 'M3 6.5h3.5L8 4h4l1.5 2.5H17v9H3zM10 8.2a2.8 2.8 0 1 0 .01 0';
 const AGAIN = 'M15.5 8A6 6 0 1 0 16 10M16 4v4h-4';
 // Points.
 const THUMBNAIL = 480;
@@ -40,17 +41,26 @@ export function openPictures(host) {
   style(host.place);
   const told = el('div.mc-error', {role: 'alert'});
   const strip = el('ul.mc-pics', {'aria-label': t('addPictures')});
-  const input = el('input.mc-picfile', {
-    type: 'file',
-    accept: TYPES + (host.files ? FILES : ''),
-    multiple: true,
-    tabindex: -1,
-    'aria-hidden': 'true',
-    onchange: () => {
-      take([.../** @type {FileList} */ (input.files)]);
-      input.value = '';
-    },
-  });
+  const chooser = (/** @type {`input.${string}`} */ spec, /** @type {import('../lib/dom.js').Attributes} */ how) => {
+    const made = el(spec, {
+      ...how,
+      type: 'file',
+      tabindex: -1,
+      'aria-hidden': 'true',
+      onchange: () => {
+        take([.../** @type {FileList} */ (made.files)]);
+        made.value = '';
+      },
+    });
+    return made;
+  };
+  const input = chooser('input.mc-picfile', {accept: TYPES + (host.files ? FILES : ''), multiple: true});
+  // Telephones that are asked for files do not all offer their camera.
+  const camera =
+    matchMedia('(pointer: coarse)').matches && chooser('input.mc-piccam', {accept: TYPES, capture: 'environment'});
+  const photo =
+    camera && el('button.mc-picphoto', {onclick: () => camera.click()}, icon(CAMERA), el('span', null, t('takePhoto')));
+  if (photo) photo.type = 'button';
   const list = new PictureList(
     host.count,
     async (blob, progress) =>
@@ -63,7 +73,7 @@ export function openPictures(host) {
   );
   /** @type {Map<number, ReturnType<typeof card>>} */
   const cards = new Map();
-  const box = el('div.mc-picbox', null, strip, told, input);
+  const box = el('div.mc-picbox', null, strip, told, photo || null, camera || null, input);
   host.place.append(box);
   const drop = (/** @type {DragEvent} */ event) => {
     const files = filesOf(event.dataTransfer, host.files);
@@ -224,7 +234,8 @@ export function openPictures(host) {
       }
       made.update();
     });
-    box.hidden = !list.all.length && !told.textContent;
+    if (photo) photo.hidden = list.room < 1;
+    box.hidden = !photo && !list.all.length && !told.textContent;
   }
 
   draw();
