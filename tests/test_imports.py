@@ -122,6 +122,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.chat.macros_api": (
         "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.chat.translations_api": (
+        "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.chat.setup_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -28,10 +28,10 @@ _ALLOWED = {
     "group:NAME,group:NAME",
     "channel_secret": f"{LEAST_SECRET} to 512 characters, or empty",
     "channel_ignore": "names of parameters, apart by commas, * for any end: ref, src_*",
-    "webhook_url": "an http or https address, or empty",
     "webhook_secret": "printable text, or empty",
     "moderator_email": "an address name@host, or empty",
 }
+_ADDRESS = "an http or https address, or empty"
 
 
 class Setting(Struct, frozen=True):
@@ -71,6 +71,8 @@ class SettingTable:
     def __init__(self, shape: SettingsShape) -> None:
         self._shape = shape
         self._kinds: dict[str, Any] = {}
+        # Those that are addresses which requests are sent to.
+        self._addresses: set[str] = set()
         self.settings: dict[str, Setting] = {}
         self._declare("", SiteSettings())
         for one in shape.products.values():
@@ -78,14 +80,18 @@ class SettingTable:
 
     def _declare(self, prefix: str, default: Struct) -> None:
         for field in _fields(type(default)):
-            kind, told, label, choices = field.type, "", "", {}
+            kind, told, label, choices, address = field.type, "", "", {}, False
             if isinstance(kind, inspect.Metadata):
                 told = str((kind.extra_json_schema or {}).get("description", ""))
                 label = str((kind.extra_json_schema or {}).get("title", ""))
                 choices = dict((kind.extra or {}).get("choices", {}))
+                address = bool((kind.extra or {}).get("address"))
                 kind = kind.type
             name = prefix + field.name
             what, allowed = _kind_of(name, kind)
+            if address:
+                self._addresses.add(name)
+                allowed = _ADDRESS
             value = getattr(default, field.name)
             self._kinds[name] = kind
             shown = "(none)" if value == "" else as_text(value)
@@ -143,7 +149,7 @@ class SettingTable:
     def _text(self, name: str, text: str, check_url: Callable[[str], None] | None) -> str:
         if text and name in ("channel_secret", "channel_old_secret") and len(text.encode()) < LEAST_SECRET:
             raise ValueError
-        if text and name == "webhook_url":
+        if text and name in self._addresses:
             web_address(text)
             if check_url is not None:
                 try:
@@ -223,7 +229,7 @@ def web_address(url: str) -> None:
     if not host or len(url) > _LONGEST or " " in url or not url.isascii():
         raise _Wrong(f"{url[:100]!r} is no web address; names of other scripts are written in punycode")
     if parts.username is not None or parts.password is not None:
-        raise _Wrong("no user and password in the address; webhook_secret signs what is sent")
+        raise _Wrong("no user and password in the address; a secret signs what is sent")
     if parts.fragment:
         raise _Wrong("what follows a # is never sent; leave it out")
     try:

@@ -136,6 +136,7 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         Meta(
             title="Webhook address",
             description="Address that every change is sent to. Empty: none.",
+            extra={"address": True},
         ),
     ] = ""
     webhook_secret: Annotated[

@@ -6,6 +6,7 @@ import json
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -100,8 +101,10 @@ class StrictServer:
             handler.send_header("location", location)
         handler.send_header("content-type", "application/json")
         handler.send_header("content-length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
+        # Who asked may have given up.
+        with suppress(ConnectionError):
+            handler.end_headers()
+            handler.wfile.write(text)
 
     def check(self, holds: Any, what: str) -> bool:
         """Note what does not hold."""

@@ -10,7 +10,16 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
-from cackled.products.chat import api, macros_api, people_api, push_api, report_api, setup_api, staff_api
+from cackled.products.chat import (
+    api,
+    macros_api,
+    people_api,
+    push_api,
+    report_api,
+    setup_api,
+    staff_api,
+    translations_api,
+)
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
 from cackled.products.chat.invitations import DROP_OLD, Invitations
@@ -28,6 +37,9 @@ from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.settings import ChatSettings
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
+from cackled.products.chat.translations import HELD as TRANSLATED
+from cackled.products.chat.translations import Translations
+from cackled.products.chat.translator import Translator
 from cackled.products.chat.upkeep import AUTHORED, ERASABLE, HELD, JOBS, Routing
 from cackled.products.product import Limit, OutboxParts, Product, SharedParts
 
@@ -62,6 +74,11 @@ def make_places(parts: SharedParts) -> Places:
     return Places(parts.country)
 
 
+def make_translator(parts: SharedParts) -> Translator:
+    """What asks sites' translators."""
+    return Translator(parts.http.ask, parts.wall_time, parts.random, parts.metrics)
+
+
 def make_replies(parts: SharedParts) -> MailReplies:
     """What takes answers by mail."""
     mail = parts.config.mail
@@ -92,17 +109,17 @@ PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(
         *macros_api.ROUTES, *push_api.ROUTES, *staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES,
-        *people_api.ROUTES, *api.ROUTES,
+        *people_api.ROUTES, *translations_api.ROUTES, *api.ROUTES,
     ),
     widgets=api.WIDGETS,
     settings=ChatSettings,
     services={
         Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople, Macros: Macros,
-        DeskBrowsers: DeskBrowsers, Invitations: Invitations,
+        DeskBrowsers: DeskBrowsers, Invitations: Invitations, Translations: Translations,
     },
     shared={
         ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
-        Places: make_places, DeskKeys: make_keys,
+        Places: make_places, DeskKeys: make_keys, Translator: make_translator,
     },
     starts=(Routing, MailReplies),
     outbox={"chat-mail": make_mail, "chat-push": make_push},
@@ -111,6 +128,7 @@ PRODUCT = Product(
         Limit(name="start", rate=0.05, burst=5, site_rate=20.0),
         Limit(name="use", rate=5, burst=60),
         Limit(name="staff", rate=20, burst=400),
+        Limit(name="translate", rate=2, burst=60),
     ),
     events=EVENTS,
     refusals=REFUSALS,
@@ -120,7 +138,7 @@ PRODUCT = Product(
     web=__name__,
     counted=(Counted(table="chat", word="conversations"), Counted(table="chat_message", word="messages", kept=False)),
     erase=ERASABLE,
-    held=HELD,
+    held=(*HELD, TRANSLATED),
     authored=AUTHORED,
     exports=_exports,
     demo={"chat.enabled": True},

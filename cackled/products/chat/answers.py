@@ -14,6 +14,7 @@ Identity = Annotated[str, Meta(max_length=16_384)]
 Line = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
 Address = Annotated[str, Meta(max_length=2_000)]
+Language = Annotated[str, Meta(max_length=20, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 # A whole number, however JSON writes it: 2 and 2.0 are the same.
 Seq = Annotated[float, Meta(ge=0, le=2**53, multiple_of=1)]
 
@@ -237,11 +238,20 @@ class Messages(Struct, frozen=True):
     more: bool
 
 
+class Original(Struct, frozen=True):
+    """What an operator wrote before it was translated: ``text`` in ``language``, sent in the language ``to``."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    language: Language
+    to: Language
+
+
 class MessageBody(Struct, frozen=True):
     """A message.
 
     ``files``: ids of pictures; without any there is a text. Of operators: ``seen`` is the newest seq that they have
-    seen, ``anyway`` sends it whatever came after that, ``quick`` are answers that the visitor may choose from.
+    seen, ``anyway`` sends it whatever came after that, ``quick`` are answers that the visitor may choose from,
+    ``original`` is what operators read beside a text that was translated; visitors don't get it.
     """
 
     text: Text = ""
@@ -249,6 +259,7 @@ class MessageBody(Struct, frozen=True):
     seen: Seq | UnsetType = UNSET
     anyway: bool = False
     quick: Annotated[list[Annotated[str, Meta(min_length=1, max_length=60)]], Meta(max_length=6)] = []
+    original: Original | UnsetType = UNSET
 
 
 class Said(Struct, frozen=True):

@@ -17,6 +17,7 @@ from cackled.domain.pictures import PICTURE_ID
 from cackled.domain.sessions import BY_SITE
 from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.domain.site import Site
+from cackled.domain.text import clean_text
 from cackled.domain.uploads import Uploads
 from cackled.domain.vouching import Vouching
 from cackled.products.chat import answers, rush
@@ -29,9 +30,11 @@ from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
+from cackled.products.chat.translations import Translations
 
 # Bytes of a picture, whatever the site allows.
 MOST_FILE = 20_000_000
+MOST_ORIGINAL = 10_000
 CLOSED = ("closed", "spam")
 _RANDOM = SystemRandom()
 STATUSES: tuple[Literal["offline", "away", "online"], ...] = ("offline", "away", "online")
@@ -165,6 +168,10 @@ async def list_messages(call: Call) -> bytes:
 async def say(call: Call) -> Any:
     """Write a message. The same Idempotency-Key again gives the message that was written first."""
     caller, body = await party(call), call.body
+    original = body.original if caller.account and body.original is not UNSET else None
+    if original is not None:
+        # What is refused of it must not be refused when the message is sent already.
+        original = structs.replace(original, text=clean_text(original.text, MOST_ORIGINAL))
     seen = None
     if caller.side == "operator" and body.seen is not UNSET and not body.anyway:
         seen = int(body.seen)
@@ -173,6 +180,9 @@ async def say(call: Call) -> Any:
         call.idempotency_key or "", address=call.address if caller.side == "visitor" else None, seen=seen,
         files=body.files, quick=None if caller.side == "visitor" else body.quick,
     )  # fmt: skip
+    if original is not None:
+        # A call that breaks off here is sent again, with its key.
+        await call.service(Translations).keep_original(written.message, original)
     return _said(written.message, written.seq)
 
 

@@ -34,7 +34,7 @@ TEXT = ("unprocessable", "text-empty", "text-too-long")
 PROBLEMS = {
     "chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404, "macro": 404,
     "not-known": 422, "link-used": 409, "mail-off": 409, "work-needed": 403, "required": 422, "text-empty": 422,
-    "text-too-long": 422,
+    "text-too-long": 422, "translate-off": 409, "translate-failed": 502, "translate-busy": 503, "language": 422,
 }  # fmt: skip
 
 find = Refusals(REFUSALS).find

@@ -89,6 +89,22 @@ class ChatSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
             description="Starts per minute above which browsers have to do some work first. 0: no limit.",
         ),
     ] = 60
+    translate_url: Annotated[
+        str,
+        Meta(
+            title="Translator",
+            max_length=2_000,
+            description="Address of your own server that translates messages for operators. Empty: none.",
+            extra={"address": True},
+        ),
+    ] = ""
+    translate_secret: Annotated[
+        str,
+        Meta(
+            title="Translator's secret",
+            max_length=512, description="Secret that signs requests to translate_url.",
+        ),
+    ] = ""
     rating: Annotated[bool, Meta(title="Ratings", description="Ask visitors to rate a conversation at its end.")] = True
     keep_days: Annotated[
         int,

@@ -114,11 +114,12 @@ class Desk(Struct, frozen=True):
 
 
 class DeskAnswer(Struct, frozen=True):
-    """The caller's desk, and those of colleagues."""
+    """The caller's desk, and those of colleagues. ``translate``: whether the site has a translator."""
 
     me: Desk
     colleagues: list[Desk]
     departments: list[DepartmentSetup]
+    translate: bool
 
 
 class BeatBody(Struct, frozen=True):

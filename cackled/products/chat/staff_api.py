@@ -18,6 +18,7 @@ from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import Chats
 from cackled.products.chat.setup import Setups
+from cackled.products.chat.translations import Translations
 
 
 async def list_chats(call: Call) -> bytes:
@@ -120,8 +121,9 @@ async def _desk(call: Call) -> bytes:
     if not found or own not in found[0]:
         await desks.beat(call.colleague, None, look=False)
         found = await desks.desks(me)
-    return b'{"me":%b,"colleagues":[%b],"departments":%b}' % (
+    return b'{"me":%b,"colleagues":[%b],"departments":%b,"translate":%b}' % (
         found[0].encode(), ",".join(found[1:]).encode(), msgspec.json.encode(await _departments(call)),
+        b"true" if call.service(Translations).on else b"false",
     )  # fmt: skip
 
 

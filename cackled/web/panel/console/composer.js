@@ -8,6 +8,8 @@ import {Chosen, filesOf} from './files.js';
 import {holder} from './kinds.js';
 import {fittingMacros, runMacro, told} from './macros.js';
 import {Bar} from './parts.js';
+import {translationsOf} from './translate.js';
+import {Draft} from './translate_view.js';
 
 const EMOJI = '😀 😊 🙂 😉 😍 🤝 👍 👌 🙏 👋 🎉 ❤️ 😅 🤔 😕 😢 😮 ✅ ❌ ⚠️ 📦 🚚 💳 📞'.split(' ');
 
@@ -28,6 +30,7 @@ export function Composer({work, talk, deeds, mine}) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const picker = useRef(/** @type {HTMLInputElement | null} */ (null));
   const list = filesOf(work.site, talk);
+  const words = translationsOf(work, talk);
   const [caret, setCaret] = useState(0);
   const [at, setAt] = useState(0);
   const [shut, setShut] = useState('');
@@ -114,13 +117,23 @@ export function Composer({work, talk, deeds, mine}) {
   const take = (/** @type {File[]} */ chosen) => {
     if (chosen.length) list.add(chosen);
   };
-  const send = async () => {
+  /** Whether a reply is looked at in the visitor's language first. */
+  const foreign = mode === 'reply' && work.desk.translate.value && words.foreign.value && !!text.trim();
+  /** @param {'' | 'plain' | 'translated'} [how] @returns {Promise<any>} */
+  const send = async (how = '') => {
     if (!able) return;
-    const words = text.trim();
+    const draft = words.draft.peek();
+    if (!how && foreign && words.all.value) {
+      if (draft?.of === text && draft.state === 'done') return send('translated');
+      return draft?.of === text && draft.state === 'asked' ? undefined : words.write(text);
+    }
+    const written = text.trim();
+    const original =
+      how === 'translated' && draft ? {text: written, language: words.language.peek(), to: draft.language} : undefined;
     if (mode === 'note') {
       setBusy(true);
       try {
-        const made = await work.calls.deed(talk.id, 'note', {text: words});
+        const made = await work.calls.deed(talk.id, 'note', {text: written});
         talk.write('');
         if (made?.message) talk.put([made.message], made.seq ?? 0);
         else talk.catchUp();
@@ -141,7 +154,8 @@ export function Composer({work, talk, deeds, mine}) {
     talk.write('');
     const kept = files.map(one => one.kept);
     list.clear();
-    await talk.send(words, {files: kept});
+    words.draft.value = null;
+    await talk.send(original ? /** @type {any} */ (draft).text.trim() : written, {files: kept, original});
   };
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.isComposing) return;
@@ -244,6 +258,7 @@ export function Composer({work, talk, deeds, mine}) {
         take(pasted);
       }}
     ></textarea>
+    ${mode === 'reply' && html`<${Draft} work=${work} talk=${talk} text=${text} onSend=${() => send('translated')} onPlain=${() => send('plain')} />`}
     <${Chosen} list=${list} files=${files} />
     ${
       emoji &&
@@ -323,9 +338,10 @@ export function Composer({work, talk, deeds, mine}) {
             /
           </button>`
       }
+      ${foreign && html`<button type="button" class="link" onClick=${() => words.write(text)}>${t('chat.translate')}</button>`}
       <span class="grow"></span>
       <span class="muted keys-hint">${t('chat.enter')}</span>
-      <button type="button" class="primary" disabled=${!able} onClick=${send}>
+      <button type="button" class="primary" disabled=${!able} onClick=${() => send()}>
         ${mode === 'note' ? t('chat.note.add') : chat.state === 'waiting' ? t('chat.take_send') : t('chat.send')}
       </button>
     </div>

@@ -17,6 +17,8 @@ export class Desk {
     this.behind = behind;
     this.state = signal(/** @type {State | null} */ (null));
     this.colleagues = signal(/** @type {any[]} */ ([]));
+    /** Whether the site has a translator. */
+    this.translate = signal(false);
     /** The server has not heard of me: what it does with my chats is told. */
     this.lost = signal(false);
     this.error = signal(/** @type {any} */ (null));
@@ -32,6 +34,7 @@ export class Desk {
   take(found) {
     this.state.value = {...this.state.peek(), ...(found.me || found)};
     if (found.colleagues) this.colleagues.value = found.colleagues;
+    if (found.me) this.translate.value = found.translate;
   }
 
   async start() {

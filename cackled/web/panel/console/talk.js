@@ -14,13 +14,15 @@ import {time} from './kinds.js';
  * @property {string} text
  * @property {File[]} files
  * @property {string[]} quick
+ * @property {Original} [original]
  * @property {'waiting' | 'sending' | 'failed' | 'refused'} state *failed*: again may help; *refused*: it won't
  * @property {any} error
  * @property {boolean} anyway
  * @property {number} [tries]
  * @property {number} [next] when it is tried again by itself
  */
-/** @typedef {{text: string, files: File[], messages: Message[], gone: 'newer' | 'assigned'}} Collision */
+/** What was written before it was translated. @typedef {{text: string, language: string, to: string}} Original */
+/** @typedef {{text: string, files: File[], original?: Original, messages: Message[], gone: 'newer' | 'assigned'}} Collision */
 /**
  * What a conversation asks of the server.
  * @typedef {object} TalkCalls
@@ -303,13 +305,23 @@ export class Talk {
   /**
    * Send a reply. What is not acknowledged stays to be seen, in its order.
    * @param {string} text
-   * @param {{anyway?: boolean, files?: File[], quick?: string[]}} [options]
+   * @param {{anyway?: boolean, files?: File[], quick?: string[], original?: Original}} [options]
    */
-  async send(text, {anyway = false, files = [], quick = []} = {}) {
+  async send(text, {anyway = false, files = [], quick = [], original} = {}) {
     // Whoever sent writes no more.
     this.typed = 0;
     /** @type {any} */
-    const one = {key: this.makeKey(), text, files, quick, state: 'waiting', error: null, anyway, seen: this.seen};
+    const one = {
+      key: this.makeKey(),
+      text,
+      files,
+      quick,
+      original,
+      state: 'waiting',
+      error: null,
+      anyway,
+      seen: this.seen,
+    };
     this.pending.value = [...this.pending.value, one];
     await this.flush();
   }
@@ -335,6 +347,7 @@ export class Talk {
             ...(next.files.length ? {files: next.files.map((/** @type {File} */ one) => one.id)} : {}),
             ...(next.quick.length ? {quick: next.quick} : {}),
             ...(next.anyway ? {anyway: true} : {}),
+            ...(next.original ? {original: next.original} : {}),
           };
           const made = await this.calls.send(this.id, body, next.key);
           batch(() => {
@@ -365,6 +378,7 @@ export class Talk {
         this.collision.value = {
           text: one.text,
           files: one.files,
+          original: one.original,
           messages,
           gone: error.slug === 'not-assignee' ? 'assigned' : 'newer',
         };
@@ -401,7 +415,7 @@ export class Talk {
     const one = this.pending.value.find(found => found.key === key);
     if (!one) return;
     this.drop(key);
-    this.restore(one.text, one.files);
+    this.restore(one.original?.text ?? one.text, one.files);
   }
 
   /** @param {string} text @param {File[]} [files] */
@@ -417,14 +431,14 @@ export class Talk {
     const held = this.collision.value;
     this.collision.value = null;
     if (!held) return;
-    if (anyway) await this.send(held.text, {anyway: true, files: held.files});
-    else this.restore(held.text, held.files);
+    if (anyway) await this.send(held.text, {...held, anyway: true});
+    else this.restore(held.original?.text ?? held.text, held.files);
   }
 
   /** What is not acknowledged, as a draft. */
   keepPending() {
-    const texts = this.pending.peek().map(one => one.text);
-    if (this.collision.peek()) texts.unshift(/** @type {Collision} */ (this.collision.peek()).text);
+    const held = this.collision.peek();
+    const texts = [...(held ? [held] : []), ...this.pending.peek()].map(one => one.original?.text ?? one.text);
     if (texts.length) this.restore(texts.join('\n'));
   }
 

@@ -7,6 +7,7 @@ import {day, moment, reason, t} from '../words.js';
 import {Composer} from './composer.js';
 import {Files} from './files.js';
 import {holder, time, whole} from './kinds.js';
+import {Ask, translateDeeds, Translated, Translating} from './translate_view.js';
 import {Bar, clock, happened, Menu} from './parts.js';
 
 /** @typedef {import('./kinds.js').Message} Message */
@@ -62,7 +63,7 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
           }
         </p>
       </div>
-      ${chat && html`<${Deeds} chat=${chat} mine=${mine} helps=${helps} deeds=${deeds} />`}
+      ${chat && html`<${Deeds} chat=${chat} mine=${mine} helps=${helps} deeds=${deeds} more=${translateDeeds(work, talk)} />`}
       <button
         type="button"
         class="icon card-toggle"
@@ -85,6 +86,7 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
       </button>
     </header>
     <${Company} talk=${talk} />
+    <${Translating} work=${work} talk=${talk} />
     ${
       talk.error.value && !talk.loaded.value
         ? html`<div class="empty" role="alert">
@@ -98,8 +100,8 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
   </section>`;
 }
 
-/** What can be done with a chat: the next step as buttons, the rest in a menu. @param {{chat: any, mine: any, helps: boolean, deeds: any}} props */
-function Deeds({chat, mine, helps, deeds}) {
+/** What can be done with a chat: the next step as buttons, the rest in a menu. @param {{chat: any, mine: any, helps: boolean, deeds: any, more: any[]}} props */
+function Deeds({chat, mine, helps, deeds, more}) {
   const closed = chat.state === 'closed';
   const rest = [
     ...(closed
@@ -111,6 +113,7 @@ function Deeds({chat, mine, helps, deeds}) {
     ...(!closed && (mine || helps) ? [{label: t('chat.do.leave'), act: deeds.leave}] : []),
     ...(chat.state === 'open' ? [{label: t('chat.do.snooze'), act: () => deeds.open('snooze')}] : []),
     {label: t('chat.do.labels'), act: () => deeds.open('labels')},
+    ...more,
     {label: t('chat.do.block'), act: () => deeds.open('block'), kind: 'danger'},
     {label: t('chat.do.spam'), act: () => deeds.spam(), kind: 'danger'},
   ];
@@ -299,6 +302,7 @@ function Line({work, talk, one, head}) {
                 </div>
               </form>`
             : html`${one.html ? html`<${Rich} text=${one.html} />` : one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
+                <${Translated} work=${work} talk=${talk} one=${one} />
                 <${Files} files=${one.files || []} chat=${talk.id} />`
       }
     </div>
@@ -306,6 +310,7 @@ function Line({work, talk, one, head}) {
     <p class="marks muted">
       <time datetime=${one.created}>${clock(one.created)}</time>
       ${one.edited && html`<span>${t('chat.edited')}</span>`}
+      ${!note && !one.deleted && html`<${Ask} work=${work} talk=${talk} one=${one} />`}
       ${ours && !note && !one.deleted && html`<span>${(one.seq || 0) <= read ? t('chat.read') : t('chat.sent')}</span>`}
       ${
         own &&
@@ -330,6 +335,7 @@ function Waiting({talk, one}) {
   return html`<article class="line ours waiting head">
     <div class="bubble">
       ${one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
+      ${one.original && html`<p class="translated plain" dir="auto">${one.original.text}</p>`}
       <${Files} files=${one.files} chat=${talk.id} />
     </div>
     <p class="marks muted">
