@@ -177,6 +177,7 @@ class Application:
                 send=self._send,
                 own_url=config.own_url,
                 own_picture=lambda site, number: self.shared[Uploads].read(site, number),
+                square=lambda raw, side: self.shared[Uploads].square(raw, side),
                 ask_nodes=infrastructure.ask_nodes,
                 give_nodes=infrastructure.give_nodes,
                 country=Countries(config.geo.files, config.geo.country, clock.seconds),

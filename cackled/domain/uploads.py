@@ -26,6 +26,9 @@ class Uploads(Struct, frozen=True):
 
     ``read`` gives the smallest still file of a picture, made anew by us, or None where there is none.
 
+    ``square`` makes a still square WebP (bytes, points of a side) of a file that somebody else keeps, in a confined
+    process; nothing is kept.
+
     Raises:
         Refused: the site takes none, or not this one.
         OSError: it can't be kept.
@@ -38,3 +41,4 @@ class Uploads(Struct, frozen=True):
     add_any: Callable[[Site, bytes, str, str, int | None, int | None], Awaitable[str]]
     brought: Callable[[Site, bytes, str, int], Awaitable[str]]
     read: Callable[[Site, str], Awaitable[bytes | None]]
+    square: Callable[[bytes, int], Awaitable[bytes]]

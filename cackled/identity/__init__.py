@@ -69,7 +69,7 @@ FEATURE = Feature(
     },
     shared={
         Pictures: lambda parts: Pictures(
-            parts.http, parts.database, parts.in_thread, parts.clock.seconds, parts.own_picture
+            parts.http, parts.database, parts.square, parts.clock.seconds, parts.own_picture
         ),
         RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in,
         Skeletons: lambda parts: Skeletons(parts.database, parts.clock),

@@ -1,8 +1,8 @@
 """``/avatar/{site}/{visitor}``: a person's picture, fetched for readers by us and made anew.
 
 Who keeps the picture learns nothing of who looks at it, and nothing that a stranger uploaded is given out as it came:
-it is decoded, cut to a square, and written as WebP without whatever else was in it. A picture by the hash of the
-person's mail (Gravatar's way) is asked for only where the person wants that.
+a confined process decodes it, cuts it to a square, and writes it as WebP without whatever else was in it. A picture by
+the hash of the person's mail (Gravatar's way) is asked for only where the person wants that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from io import BytesIO
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import Database, ReadPreference
-from cackled.domain.errors import TooFast
+from cackled.domain.errors import TooFast, Unprocessable
 from cackled.domain.limits import CallLimits
 from cackled.domain.people import People
 from cackled.domain.site import Site
@@ -36,9 +35,8 @@ from cackled.turns import Turns
 log = Logger()
 
 SIDE = 160
-# Of what is fetched; a picture of more points is not decoded.
-MOST_BYTES, MOST_POINTS = 1_048_576, 25_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# Of what is fetched.
+MOST_BYTES = 1_048_576
 # Kept in memory: bytes of pictures, and for how many seconds those, and that there is none.
 MOST_KEPT, KEPT, NONE_KEPT = 16_777_216, 86_400.0, 600.0
 # Pictures that are fetched at the same time.
@@ -61,40 +59,17 @@ class _Kept(Struct, frozen=True):
     body: bytes
 
 
-def squared(raw: bytes) -> bytes:
-    """*raw* as a small square WebP; runs in a thread.
-
-    Raises:
-        ValueError, OSError: it is no picture, or too large a one.
-    """
-    # Not at the start: a process that shows no pictures needs none of it.
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(BytesIO(raw), formats=FORMATS) as image:
-            if image.width * image.height > MOST_POINTS:
-                raise ValueError("too many points")
-            # Of moving ones the first; turned as a camera meant it.
-            still = ImageOps.exif_transpose(image.convert("RGBA"))
-            still.info = {}
-            made = BytesIO()
-            ImageOps.fit(still, (SIDE, SIDE)).save(made, "WEBP", quality=82)
-            return made.getvalue()
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-
-
 class Pictures:
     """Pictures of people, in a process."""
 
     def __init__(
-        self, http: Http, database: Database, in_thread: Callable[..., Awaitable[Any]], seconds: Callable[[], float],
-        own: Callable[[Site, str], Awaitable[bytes | None]],
+        self, http: Http, database: Database, square: Callable[[bytes, int], Awaitable[bytes]],
+        seconds: Callable[[], float], own: Callable[[Site, str], Awaitable[bytes | None]],
     ) -> None:  # fmt: skip
         self._own = own
         self._http = http
         self._database = database
-        self._in_thread = in_thread
+        self._square = square
         self._seconds = seconds
         self._kept: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
         self._size = 0
@@ -136,8 +111,8 @@ class Pictures:
         await self._turns.acquire()
         try:
             raw = await self._raw(site, source)
-            body = await self._in_thread(squared, raw) if raw else b""
-        except (ValueError, OSError, SyntaxError) as error:
+            body = await self._square(raw, SIDE) if raw else b""
+        except (ValueError, OSError, Unprocessable) as error:
             log.info("no picture for visitor {visitor} of site {site}: {reason}",
                      visitor=visitor, site=site.id, reason=str(error)[:200])  # fmt: skip
             body = b""

@@ -1,8 +1,9 @@
-"""The program that looks at what strangers sent: ``python -I image_worker.py MEMORY SECONDS``.
+"""The program that looks at what strangers sent: ``python -I image_worker.py MEMORY SECONDS SIDE``.
 
 It reads one file from its input, and writes what it made of it: the length of a JSON head in four bytes (most
 significant first), the head (`cackled.media.images.Made`, the bodies as their lengths), and the bodies one after the
-other. Of a file that is not taken the head is ``{"refused":"reason"}``.
+other. With a SIDE other than 0 it makes a still square of so many points. Of a file that is not taken the head is
+``{"refused":"reason"}``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def main() -> None:
     bodies: list[bytes] = []
     head: dict[str, Any]
     try:
-        made = images.remake(sys.stdin.buffer.read())
+        side = int(sys.argv[3])
+        raw = sys.stdin.buffer.read()
+        made = images.square(raw, side) if side else images.remake(raw)
         bodies = [one.body for one in made.variants]
         head = {
             "width": made.width, "height": made.height, "frames": made.frames, "color": made.color,

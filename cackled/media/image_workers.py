@@ -105,10 +105,21 @@ class Workshop:
             Unprocessable: it can't be shown; the slug is ``media-`` and the reason (`REASONS`).
             TooFast: too many wait.
         """
+        return await self._make(raw, 0)
+
+    async def square(self, raw: bytes, side: int) -> bytes:
+        """*raw* as a still square WebP of *side* points.
+
+        Raises:
+            Unprocessable, TooFast: as `remake`.
+        """
+        return (await self._make(raw, side)).files[0].body
+
+    async def _make(self, raw: bytes, side: int) -> Picture:
         if self._turns.waiting >= MOST_WAITING:
             raise TooFast(10.0)
         async with self._turns:
-            reason, answer = await self._run(raw)
+            reason, answer = await self._run(raw, side)
         picture = reason or _read(answer)
         if isinstance(picture, str):
             self._made.labels(picture).inc()
@@ -118,13 +129,14 @@ class Workshop:
             log.warn("pictures are made anew without a filter of system calls: this system has none")
         return picture
 
-    def _run(self, raw: bytes) -> Deferred[tuple[str, bytes]]:
+    def _run(self, raw: bytes, side: int) -> Deferred[tuple[str, bytes]]:
         child = _Child(raw)
         path = str(WORKER.parents[2])
         # The packages of this interpreter, and ours; nothing else of our surroundings.
         environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1"}
         self._reactor.spawnProcess(
-            child, sys.executable, [sys.executable, "-P", "-W", "ignore", str(WORKER), str(MEMORY), str(CPU_SECONDS)],
+            child, sys.executable,
+            [sys.executable, "-P", "-W", "ignore", str(WORKER), str(MEMORY), str(CPU_SECONDS), str(side)],
             env=environment,
         )  # fmt: skip
         late = self._reactor.callLater(self._seconds, child.kill, "time")

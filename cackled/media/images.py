@@ -6,7 +6,7 @@ from its head first, and hold again while it is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ MOST_SIDE = 16_384
 # A colour profile above this is applied and left out.
 MOST_PROFILE = 65_536
 WEBP_QUALITY, AVIF_QUALITY, JPEG_QUALITY = 80, 60, 80
+SQUARE_QUALITY = 82
 # Milliseconds that a picture of a moving one stays, where the file says less or nothing.
 LEAST_DURATION, DURATION = 20, 100
 
@@ -79,10 +80,19 @@ def remake(raw: bytes) -> Made:
     Raises:
         Unusable
     """
+
+
+    def made(image: Image.Image) -> Made:
+        frames = _check(image)
+        return _moving(image, frames) if frames > 1 else _still(image)
+
+    return _opened(raw, made)
+
+
+def _opened(raw: bytes, work: Callable[[Image.Image], Made]) -> Made:
     try:
         with Image.open(BytesIO(raw), formats=FORMATS) as image:
-            frames = _check(image)
-            return _moving(image, frames) if frames > 1 else _still(image)
+            return work(image)
     except Unusable:
         raise
     except Image.DecompressionBombError:
@@ -94,6 +104,24 @@ def remake(raw: bytes) -> Made:
     # The library answers malformed files with exceptions of all kinds, also of its own structures.
     except Exception:
         raise Unusable("broken") from None
+
+
+def square(raw: bytes, side: int) -> Made:
+    """*raw* as a still square of *side* points, cut at its longer sides; of a moving picture the first.
+
+    Raises:
+        Unusable
+    """
+
+    def cut(image: Image.Image) -> Made:
+        if max(image.size) > MOST_SIDE or image.width * image.height > MOST_POINTS:
+            raise Unusable("pixels")
+        shown, _ = _colours(ImageOps.exif_transpose(image))
+        small = ImageOps.fit(shown, (side, side))
+        small.info = {}
+        return Made(side, side, 1, _mean(small), [_saved(small, f"{side}.webp", "webp", quality=SQUARE_QUALITY)])
+
+    return _opened(raw, cut)
 
 
 def _check(image: Image.Image) -> int:

@@ -78,7 +78,9 @@ class MediaStore:
     @property
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
-        return Uploads(self._upload, admit, self._fetched, self._again, self._any, self._brought, self._read)
+        return Uploads(
+            self._upload, admit, self._fetched, self._again, self._any, self._brought, self._read, self.workshop.square
+        )
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"

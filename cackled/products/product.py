@@ -87,6 +87,15 @@ async def no_picture(site: Site, number: str) -> bytes | None:
     return None
 
 
+async def no_square(raw: bytes, side: int) -> bytes:
+    """Nobody makes any.
+
+    Raises:
+        OSError: always.
+    """
+    raise OSError("nobody decodes pictures here")
+
+
 class SharedParts(Struct, frozen=True, kw_only=True):
     """What the parts of a feature that a process has once are made of.
 
@@ -97,6 +106,8 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``;
     ``country`` gives the country of an address as two capital letters, ``""`` where none is known.
     ``own_picture`` gives a picture that a visitor of a site uploaded, by its number, as a small file made anew.
+    ``square`` makes a small square WebP of a file of a stranger's, in a confined process (Unprocessable: it is no
+    picture, TooFast: many wait).
     ``ask_nodes`` asks other nodes for contents of a kind by key and checksum (128 bits of BLAKE2b in hexadecimal), and
     gives None where none has them; ``give_nodes`` says how this node answers for a kind.
     """
@@ -118,6 +129,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     own_url: str
     country: Callable[[str | None], str] = lambda address: ""
     own_picture: Callable[[Site, str], Awaitable[bytes | None]] = no_picture
+    square: Callable[[bytes, int], Awaitable[bytes]] = no_square
     ask_nodes: Callable[[str, str, str], Awaitable[bytes | None]] = no_nodes
     give_nodes: Callable[[str, Callable[[str], Awaitable[bytes | None]]], None] = lambda what, give: None
 

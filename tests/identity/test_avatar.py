@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from cackled.identity.avatar import squared
+from cackled.media import image_workers
 from cackled.outbound.post import Answer as Fetched
 from cackled.outbound.post import GuardedHttp
 from tests.identity.common import IdentityCase
@@ -174,10 +174,12 @@ class AvatarTests(IdentityCase):
         self.assertEqual((await self.ask("GET", address)).status, 404)
         self.assertEqual(len(asked), 1)
 
-    def test_moving(self) -> None:
-        """Of several pictures in one the first is shown."""
-        made = BytesIO()
-        frames = [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
-        frames[0].save(made, "GIF", save_all=True, append_images=frames[1:])
-        with Image.open(BytesIO(squared(made.getvalue()))) as image:
-            self.assertGreater(image.convert("RGB").getpixel((80, 80))[0], 200)  # type: ignore[index]
+    async def test_many_wait(self) -> None:
+        """While many pictures wait to be decoded it is said when to ask again, and nothing is remembered of it."""
+        address = f"/avatar/1/{self.mine['visitor']}"
+        self.show(f"{self.base}/a.png")
+        self.patch(image_workers, "MOST_WAITING", 0)
+        answer = await self.ask("GET", address)
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (429, "10"))
+        self.patch(image_workers, "MOST_WAITING", 50)
+        self.assertEqual((await self.ask("GET", address)).status, 200)

@@ -49,6 +49,22 @@ class WorkshopTests(TestCase):
         small = await self.workshop.remake(corpus.picture("PNG", (20, 30)))
         self.assertEqual([one.name for one in small.files], ["20.webp", "20.avif", "mail.jpg"])
 
+    async def test_square(self) -> None:
+        """A small square of one's own, turned, still, with nothing else in it; what is no picture is refused."""
+        for raw in (corpus.located(), corpus.located("WEBP"), corpus.moving(), corpus.picture("AVIF")):
+            made = await self.workshop.square(raw + corpus.SCRIPT, 160)
+            self.assertNotIn(b"secret", made)
+            self.assertNotIn(b"script", made)
+            image = Image.open(BytesIO(made))
+            self.assertEqual((image.format, image.size, getattr(image, "n_frames", 1)), ("WEBP", (160, 160), 1))
+        first = Image.open(BytesIO(await self.workshop.square(corpus.moving(), 160))).convert("RGB").getpixel((80, 80))
+        assert isinstance(first, tuple)
+        self.assertLess(max(first), 40)
+        for name, (raw, reason) in corpus.REFUSED.items():
+            if reason == "type" or name in ("pixel flood", "one long side", "zipped words", "cut short PNG"):
+                error = await self.assertFailure(_deferred(self.workshop.square(raw, 160)), Unprocessable)
+                self.assertEqual(error.slug, f"media-{reason}", name)
+
     async def test_nothing_else(self) -> None:
         """Turned as the camera meant it; place, words and what else was in the file are gone."""
         for kind in ("JPEG", "PNG", "WEBP"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,19 @@ class SandboxTests(SynchronousTestCase):
     def test_work(self) -> None:
         """Computing, and what is open, go on."""
         self.assertEqual(confined("print(sum(range(10)), held.read())"), (0, "45 b''\n"))
+
+
+class DecoderTests(SynchronousTestCase):
+    """What decodes a stranger's file is in the confined process alone."""
+
+    def test_no_decoder_elsewhere(self) -> None:
+        """No module of the daemon has one; only the worker's module has."""
+        root = Path(cackled.__file__).parent
+        decoders = re.compile(r"^\s*(?:from|import) (PIL|pillow_heif|cv2|pyvips|wand|imageio|pypdf|fitz|av)\b", re.M)
+        found = {str(one.relative_to(root)) for one in root.rglob("*.py") if decoders.search(one.read_text())}
+        self.assertEqual(found, {"media/images.py"})
+        loaded = subprocess.run(
+            [sys.executable, "-c", "import cackled.features, cackled.daemon.service, sys; print('PIL' in sys.modules)"],
+            capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(root.parent)}, check=True,
+        )  # fmt: skip
+        self.assertEqual(loaded.stdout.strip(), "False")
