@@ -367,6 +367,11 @@ class OfficeTests(PanelCase):
         dialog.get_by_label("Name").fill("test device")
         dialog.get_by_role("button", name="Add a passkey").click()
         page.get_by_text("Passkey: test device").wait_for()
+        page.get_by_role("button", name="Add a passkey").click()
+        dialog.get_by_label("Name").fill("the same device")
+        dialog.get_by_role("button", name="Add a passkey").click()
+        dialog.get_by_text("This device has a passkey of your account already.").wait_for()
+        page.keyboard.press("Escape")
         page.get_by_role("button", name="Set up").click()
         dialog.get_by_role("button", name="Set up").click()
         secret = dialog.get_by_label("Secret to type into the app").input_value()
@@ -394,6 +399,11 @@ class OfficeTests(PanelCase):
         self.soon(lambda: self.assertEqual(page.get_by_label("Mail address").input_value(), "nobody@staff.example"))
         analyst = self.staff("analyst")
         self.at(analyst, "/sites/1/members", "Not found")
+        # Passkeys belong to names, not to addresses.
+        for host, ways in (("localhost", 1), ("127.0.0.1", 0)):
+            page = self.page(f"{self.url.replace('127.0.0.1', host)}/panel/", context=self.context(), wait="h1")
+            page.get_by_role("link", name="Password forgotten?").wait_for()
+            self.assertEqual(page.get_by_role("button", name="Use a passkey").count(), ways)
 
     def test_axe(self) -> None:
         """axe-core finds nothing on any page, light and dark, on a desk and on a phone."""

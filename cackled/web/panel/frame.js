@@ -8,10 +8,11 @@ import {LANGUAGE_NAMES, choose, known, languages, number, t} from './words.js';
 
 /**
  * A page of a site, in its menu.
- * @typedef {{name: string, role: import('./session.js').Role, label: string, whole?: boolean}} Entry
+ * @typedef {{name: string, role: import('./session.js').Role, label: string, whole?: boolean, tabs?: string[]}} Entry
  */
 
-/** In the order of the menu; `role` is what it takes; `whole`: it is not for moderators of sections. @type {Entry[]} */
+/** In the order of the menu; `role` is what it takes; `whole`: it is not for moderators of sections; `tabs`: other
+ * pages that belong to it. @type {Entry[]} */
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
   {name: 'chat', role: 'operator', label: 'nav.chat'},
@@ -22,12 +23,17 @@ const ENTRIES = [
   {name: 'spam', role: 'analyst', label: 'nav.spam'},
   {name: 'statistics', role: 'analyst', label: 'nav.statistics'},
   {name: 'audit', role: 'analyst', label: 'nav.audit'},
-  {name: 'settings', role: 'analyst', label: 'nav.settings'},
+  {
+    name: 'settings',
+    role: 'analyst',
+    label: 'nav.settings',
+    tabs: ['look', 'hosts', 'usage', 'mail', 'providers', 'deletion'],
+  },
   {name: 'members', role: 'admin', label: 'nav.members'},
   {name: 'keys', role: 'admin', label: 'nav.keys'},
   {name: 'webhooks', role: 'admin', label: 'nav.webhooks'},
   {name: 'people', role: 'admin', label: 'nav.people', whole: true},
-  {name: 'imports', role: 'admin', label: 'nav.transfers', whole: true},
+  {name: 'imports', role: 'admin', label: 'nav.transfers', whole: true, tabs: ['exports']},
 ];
 
 /** The choice of the language. */
@@ -48,9 +54,10 @@ function SiteMenu({site}) {
   return html`<nav class="menu" aria-label=${t('nav.site')}>
     ${entries.map(one => {
       const to = `/sites/${site}/${one.name}`;
-      const current = path.value === to || path.value.startsWith(to + '/');
+      const here = path.value.split('/')[3];
+      const current = here === one.name ? 'page' : one.tabs?.includes(here) ? 'true' : null;
       const many = badges.value[`${site}/${one.name}`] || 0;
-      return html`<a key=${one.name} href=${address(to)} aria-current=${current ? 'page' : null}
+      return html`<a key=${one.name} href=${address(to)} aria-current=${current}
         >${t(one.label)}${many > 0 && html` <span class="count">${many > 99 ? '99+' : number(many)}</span>`}</a
       >`;
     })}

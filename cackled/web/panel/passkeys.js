@@ -1,12 +1,23 @@
 // Passkeys: what the server and the browser's authenticator say to each other (WebAuthn, sections 5.1 and 5.10).
 import {post} from './api.js';
 
-/** Whether this browser knows passkeys. */
+/**
+ * Whether this browser knows passkeys, and the panel is opened by a name: they belong to one, never to an address (Web
+ * Authentication, section 5.1.3).
+ */
 export const able = () =>
-  typeof PublicKeyCredential === 'function' && 'parseCreationOptionsFromJSON' in PublicKeyCredential;
+  typeof PublicKeyCredential === 'function' &&
+  'parseCreationOptionsFromJSON' in PublicKeyCredential &&
+  !/^[\d.]+$|:/.test(location.hostname);
 
 /** Somebody closed the browser's window, or it ran out of time. */
 export class Cancelled extends Error {}
+
+/** The device has a passkey of this account already. */
+class Known extends Error {
+  status = 409;
+  slug = 'passkey-known';
+}
 
 /**
  * @param {() => Promise<Credential | null>} call
@@ -17,7 +28,9 @@ async function credential(call) {
   try {
     made = await call();
   } catch (error) {
-    if (/** @type {any} */ (error).name === 'NotAllowedError') throw new Cancelled();
+    const {name} = /** @type {any} */ (error);
+    if (name === 'NotAllowedError') throw new Cancelled();
+    if (name === 'InvalidStateError') throw new Known();
     throw error;
   }
   if (!made) throw new Cancelled();

@@ -205,7 +205,7 @@ export function QueuePage({site}) {
     </div>
     ${
       chosen.size > 0 &&
-      html`<div class="chosen" role="toolbar" aria-label=${t('queue.chosen', {n: chosen.size})}>
+      html`<div class="chosen-bar" role="toolbar" aria-label=${t('queue.chosen', {n: chosen.size})}>
         <strong>${t('queue.chosen', {n: chosen.size})}</strong>
         ${MAIN.map(([action, , kind]) => html`<button type="button" key=${action} class=${kind} onClick=${() => act(action, queue.targets())}>${t(`do.${action}`)}</button>`)}
         <button type="button" class="link" onClick=${() => (queue.chosen.value = new Set())}>

@@ -4,7 +4,7 @@ import {ask, get, post, remove} from '../api.js';
 import {address, query, setQuery} from '../router.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
-import {Bars} from '../ui/chart.js';
+import {Bars, lastDays} from '../ui/chart.js';
 import {Check, Choice, Field, Form} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Mark, When} from '../ui/parts.js';
@@ -16,6 +16,21 @@ const TONES = /** @type {const} */ (['bad', 'warn', 'muted', 'accent', 'good']);
 const STATES = /** @type {const} */ (['waiting', 'sent', 'reminded', 'opened', 'answered', 'stopped', 'failed']);
 /** @type {Record<string, string>} */
 const KINDS = {answered: 'good', failed: 'bad', stopped: '', opened: 'accent'};
+
+/** @param {{days: {day: string, stars: number[]}[], length: number}} props */
+function ByDay({days, length}) {
+  const found = new Map(days.map(one => [one.day.slice(0, 10), one.stars]));
+  const labels = lastDays(length, [...found.keys()]);
+  return html`<${Bars}
+    title=${t('reviews.days')}
+    labels=${labels.map(one => day(`${one}T12:00:00Z`))}
+    series=${[1, 2, 3, 4, 5].map(n => ({
+      name: t('reviews.stars', {n}),
+      tone: TONES[n - 1],
+      values: labels.map(one => found.get(one)?.[n - 1] || 0),
+    }))}
+  />`;
+}
 
 /** @param {{site: string}} props */
 export function ReviewsPage({site}) {
@@ -42,15 +57,7 @@ export function ReviewsPage({site}) {
     <${Loaded} from=${loaded} rows=${6}>
       ${(/** @type {[any, any]} */ [found, signs]) =>
         html` <section class="panel">
-            <${Bars}
-              title=${t('reviews.days')}
-              labels=${found.days.map((/** @type {any} */ one) => day(`${one.day.slice(0, 10)}T12:00:00Z`))}
-              series=${[1, 2, 3, 4, 5].map(n => ({
-                name: t('reviews.stars', {n}),
-                tone: TONES[n - 1],
-                values: found.days.map((/** @type {any} */ one) => one.stars[n - 1]),
-              }))}
-            />
+            <${ByDay} days=${found.days} length=${days} />
           </section>
           <section class="stack">
             <h2>${t('reviews.signals')}</h2>

@@ -3,7 +3,7 @@ import {html} from '../libraries.js';
 import {get} from '../api.js';
 import {address, query, setQuery} from '../router.js';
 import {may} from '../session.js';
-import {Bars} from '../ui/chart.js';
+import {Bars, lastDays} from '../ui/chart.js';
 import {Choice} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Name} from '../ui/parts.js';
@@ -34,10 +34,6 @@ function meanOf(all) {
   const waited = all.reduce((sum, one) => sum + one.waited, 0);
   return waited ? all.reduce((sum, one) => sum + one.waited * (one.seconds ?? 0), 0) / waited : null;
 }
-
-/** Every day of the last *days*, the oldest first. @param {number} days @returns {string[]} */
-const lastDays = days =>
-  Array.from({length: days}, (_, at) => new Date(Date.now() - (days - 1 - at) * 86_400_000).toISOString().slice(0, 10));
 
 /** @param {{days: Day[], length: number}} props */
 function Written({days, length}) {

@@ -116,7 +116,7 @@ export function DetailDialog({site, id, onClose, onAct, onEdited}) {
           <${Writing} site=${site} item=${found.item} onDone=${loaded.again} onEdited=${onEdited} />
           <h3>${t('detail.more')}</h3>
           <form
-            class="row"
+            class="row deed"
             onSubmit=${(/** @type {Event} */ e) => {
               e.preventDefault();
               if (action) onAct(action, why.trim());

@@ -4,6 +4,18 @@ import {number, t} from '../words.js';
 import {Table} from './table.js';
 
 /**
+ * Every day of the last *days*, the oldest first, also those on which nothing was; and the *known* ones before.
+ * @param {number} days @param {string[]} [known] as in 2026-11-30 @returns {string[]}
+ */
+export function lastDays(days, known = []) {
+  const now = Date.now();
+  const last = Array.from({length: days}, (_, at) =>
+    new Date(now - (days - 1 - at) * 86_400_000).toISOString().slice(0, 10),
+  );
+  return [...new Set([...known, ...last])].sort();
+}
+
+/**
  * Bars of several kinds on top of each other, one for each day or thing.
  * @param {{title: string, name?: string, labels: string[], series: {name: string, tone?: string, values: number[]}[], height?: number}} props
  */
@@ -19,6 +31,7 @@ export function Bars({title, name, labels, series, height = 120}) {
     return series.map((one, at) => {
       const tall = ((one.values[i] || 0) / top) * (height - 4);
       y -= tall;
+      if (!tall) return null;
       return html`<rect
         key=${`${label}-${at}`}
         class=${`tone-${one.tone || at}`}
