@@ -89,6 +89,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.identity.cackle_api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    # What is said of how something is checked is made of the rules in force.
+    "cackled.products.*.checks": ("cackled.moderation.rules", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.*.thread": (
         "cackled.moderation.verdict", "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -16,12 +16,14 @@ _T = TypeVar("_T")
 class FileRender(Struct, frozen=True, kw_only=True):
     """One answer: of which site. ``key`` is what the address has as ``key=``, cut to 200 characters.
 
-    ``sees`` says whether a stranger may read a channel, by its key.
+    ``base`` is where our own addresses begin (``https://host``). ``sees`` says whether a stranger may read a channel,
+    by its key.
     """
 
     context: ApiContext
     site: Site
     key: str
+    base: str
     sees: Callable[[str], bool]
 
     def service(self, kind: type[_T]) -> _T:

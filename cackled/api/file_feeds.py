@@ -19,6 +19,7 @@ from twisted.web.server import NOT_DONE_YET
 from cackled.api.calls import argument, guarded
 from cackled.api.context import ApiContext
 from cackled.api.file_feed import FileFeed, FileRender
+from cackled.api.own_address import own_address
 from cackled.domain.errors import NotFound, TooFast
 from cackled.transport.problems import problem
 from cackled.transport.resources import put
@@ -131,7 +132,8 @@ class FileFeeds(Resource):
                 return self._context.doors.refused(site, key, "read", None) is None
 
             key = argument(request, "key")[:LONGEST_KEY]
-            opened.append(await feed.open(FileRender(context=self._context, site=site, key=key, sees=sees)))
+            base, _ = own_address(self._context.own_url, request)
+            opened.append(await feed.open(FileRender(context=self._context, site=site, key=key, base=base, sees=sees)))
             return Response(200, [(b"content-type", b"application/gzip" if packed else feed.media.encode())])
 
         answer = await guarded(open_it())

@@ -250,7 +250,7 @@ class Daemon(MultiService):
             pages=areas.Pages(application.database),
             commands=application.registry.commands(OperatorParts(
                 sites=application.sites, database=application.database, evict=application.router.wrote_here,
-                clock=self._reactor, shared=application.shared,
+                clock=self._reactor, shared=application.shared, own_url=config.own_url,
             )),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),

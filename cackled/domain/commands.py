@@ -44,7 +44,7 @@ class OperatorParts(Struct, frozen=True, kw_only=True):
     """What the commands of features use.
 
     ``evict`` is told each position that a write led to; ``clock`` is the reactor; ``shared`` is what the process has
-    once, by kind.
+    once, by kind; ``own_url`` is where our own addresses begin, or ``""``.
     """
 
     sites: SiteDirectory
@@ -52,6 +52,7 @@ class OperatorParts(Struct, frozen=True, kw_only=True):
     evict: Callable[[Position], None]
     clock: Any = None
     shared: Mapping[type, Any] = {}
+    own_url: str = ""
 
     def site(self, number: int) -> Site:
         """The site with this number.

@@ -248,7 +248,7 @@ class CriterionMean(Struct, frozen=True):
 
 
 class OwnMean(Struct, frozen=True):
-    """The figures without imported reviews."""
+    """The figures without imported reviews and those of the site's own staff."""
 
     count: Count
     average: float | None
@@ -265,7 +265,7 @@ class Summary(Struct, frozen=True):
     recommend_of: Annotated[int, Meta(ge=0, description="How many said whether they recommend it.")]
     criteria: dict[str, CriterionMean]
     verified: Count
-    with_media: Count
+    with_media: Annotated[int, Meta(ge=0, description="Reviews that show a photo; links to photos elsewhere are none.")]
     unrated: Annotated[int, Meta(ge=0, description="Reviews without stars, which count nowhere above.")]
     questions: Count
     own: OwnMean

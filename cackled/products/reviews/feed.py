@@ -14,7 +14,7 @@ async def open_feed(render: FileRender) -> AsyncIterator[bytes]:
     Raises:
         NotFound: there is none, or none for who asks.
     """
-    return (await render.service(FeedAddress).feed(render.key, render.sees)).parts()
+    return (await render.service(FeedAddress).feed(render.key, render.base, render.sees)).parts()
 
 
 FEED = FileFeed(name=NAME, media="application/xml; charset=utf-8", open=open_feed)

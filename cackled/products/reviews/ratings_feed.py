@@ -1,6 +1,7 @@
 """Product ratings for Google: the XML feed of version 2.4, always whole, whatever the stars.
 
-What was written here is in it, and nothing that was imported, nor what strangers can't read. Of the schema
+What was written here is in it, and nothing that was imported, that the site's own staff wrote, or that strangers can't
+read. Of the schema
 ``product_reviews.xsd`` 2.4 the order of elements is kept. `cackled.products.reviews.feed` answers it at its address; a
 command writes it to a file beside the old one, which it then replaces in one step: who reads meanwhile gets the one or
 the other.
@@ -45,7 +46,7 @@ SELECT_RATED = Query(
     from review r join channel h on h.site_id = $1 and h.id = r.channel_id
     left join review_product p on p.site_id = $1 and p.channel_id = r.channel_id
     where r.site_id = $1 and r.id > $2 and r.status = 1 and r.kind = 0 and r.star is not null and r.source = ''
-      and h.url <> ''
+      and not r.staff and h.url <> ''
     order by r.id limit $3
     """,
     ("int", "bigint", "int"),
@@ -91,8 +92,11 @@ def _lines(outer: str, inner: str, text: str) -> str:
     return f"<{outer}>{made}</{outer}>" if made else ""
 
 
-def review_xml(one: Rated) -> str:
-    """A review as an element; ``""`` of one that says nothing, which the schema has no place for."""
+def review_xml(one: Rated, base: str) -> str:
+    """A review as an element; ``""`` of one that says nothing, which the schema has no place for.
+
+    Pictures are at whole addresses: *base* is where our own begin; where it is ``""``, ours are left out.
+    """
     content = one.text or one.title or "\n".join(part for part in (one.pros, one.cons) if part)
     if not content:
         return ""
@@ -106,7 +110,8 @@ def review_xml(one: Rated) -> str:
         ids += f"<skus><sku>{_xml(one.sku)}</sku></skus>"
     if one.brand:
         ids += f"<brands><brand>{_xml(one.brand)}</brand></brands>"
-    images = "".join(f"<reviewer_image><url>{_xml(url)}</url></reviewer_image>" for url in one.images)
+    whole = [f"{base}{url}" if url.startswith("/") else url for url in one.images if base or not url.startswith("/")]
+    images = "".join(f"<reviewer_image><url>{_xml(url)}</url></reviewer_image>" for url in whole)
     anonymous = ' is_anonymous="true"' if not one.author or one.author == "Anonymous" else ""
     page = one.url.partition("#")[0]
     parts = (
@@ -142,11 +147,15 @@ def _head(site: Site) -> str:
 
 
 class Feed:
-    """The feed of *site*, read once: ``sees`` says of a channel's key whether it is in it."""
+    """The feed of *site*, read once: ``sees`` says of a channel's key whether it is in it; *base* is where our own
+    addresses begin (``https://host``), or ``""``."""
 
-    def __init__(self, database: Any, site: Site, sees: Callable[[str], bool] = lambda key: True) -> None:
+    def __init__(
+        self, database: Any, site: Site, base: str = "", sees: Callable[[str], bool] = lambda key: True
+    ) -> None:
         self._database = database
         self._site = site
+        self._base = base.rstrip("/")
         self._sees = sees
         self.written = 0
         self.left = 0
@@ -165,7 +174,9 @@ class Feed:
                     SELECT_RATED, self._site.id, after, BATCH, preference=ReadPreference.SECONDARY_PREFERRED
                 )
             ).rows
-            made = [review_xml(one) for row in rows if self._sees((one := msgspec.convert(row, Rated)).key)]
+            made = [
+                review_xml(one, self._base) for row in rows if self._sees((one := msgspec.convert(row, Rated)).key)
+            ]
             said = sum(map(bool, made))
             self.written, self.left = self.written + said, self.left + len(made) - said
             if said:
@@ -200,8 +211,8 @@ class FeedAddress:
         rows = await self._database.write(FEED_KEY, self._site.id, token_urlsafe(32), token_urlsafe(24), renew)
         return str(rows[0][0])
 
-    async def feed(self, key: str, sees: Callable[[str], bool]) -> Feed:
-        """The feed, for whoever asks with *key*.
+    async def feed(self, key: str, base: str, sees: Callable[[str], bool]) -> Feed:
+        """The feed, for whoever asks with *key*; *base* is where our own addresses begin.
 
         Raises:
             NotFound: there is none, or none for them.
@@ -210,7 +221,7 @@ class FeedAddress:
             key.encode(), (await self._key(renew=False)).encode()
         )):
             raise NotFound()
-        return Feed(self._database, self._site, sees)
+        return Feed(self._database, self._site, base, sees)
 
 
 async def write_feed(parts: OperatorParts, site: Site, path: Path) -> tuple[int, int]:
@@ -220,7 +231,7 @@ async def write_feed(parts: OperatorParts, site: Site, path: Path) -> tuple[int,
         OSError: it can't be written; what was there stays.
         DatabaseError: it can't be read; what was there stays.
     """
-    feed = Feed(parts.database.site(site.id), site)
+    feed = Feed(parts.database.site(site.id), site, parts.own_url)
     # On the same file system, so that it is replaced in one step.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -15,11 +15,15 @@ def state_of(status: int) -> str:
 
 
 def stored_verdict(verdict: Verdict) -> str | None:
-    """*verdict* as the database functions take it; None where there is nothing to note."""
+    """*verdict* as the database functions take it; None where there is nothing to note.
+
+    What a rule would reject waits: a review is hidden by somebody who says why, and by nothing else.
+    """
     if verdict.shown and not verdict.reasons:
         return None
+    state = "pending" if verdict.state == "rejected" else verdict.state
     made = {
-        "status": STATES.index(verdict.state), "marks": verdict.reasons or (verdict.state,), "score": verdict.score,
+        "status": STATES.index(state), "marks": verdict.reasons or (verdict.state,), "score": verdict.score,
         "words": verdict.words,
     }  # fmt: skip
     return msgspec.json.encode(made).decode()

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
-
-from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
-from cackled.importing.run import Importing, Options
-from cackled.importing.spool import Report
 from cackled.products.polls.exporting import write_jsonl
 from cackled.products.polls.importing import IMPORTS
 from tests.products.polls.common import PollCase
+from tests.support.returning import Returning
 
-clock: Any = reactor
 FORMAT = IMPORTS.formats[0]
 TABLES = ("poll", "poll_option", "ballot", "poll_network", "import_item", "import_run")
 KINDS: tuple[dict[str, Any], ...] = (
@@ -28,32 +21,14 @@ KINDS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
-class ReturnTests(PollCase):
+class ReturnTests(PollCase, Returning):
     """Out, and in again."""
 
-    timeout = 300
-
-    async def out(self) -> list[bytes]:
-        """The lines of a complete export."""
-        parts = [part async for part in write_jsonl(self.application.parts.database, self.site)]
-        return b"".join(parts).splitlines()
-
-    async def back(self, lines: list[bytes], *, dry: bool = False, **chosen: Any) -> Report:
-        """Import *lines* into site 1."""
-        path = Path(self.mktemp())
-        path.write_bytes(b"\n".join(lines) + b"\n")
-        self.work = Importing(
-            self.site, self.application.parts.database, deferToThread, Path(self.mktemp()), reactor.seconds, clock,
-        )  # fmt: skip
-        self.run = await self.work.begin("polls", FORMAT, path, Options(**chosen), dry=dry, who="test")
-        return await self.work.go(self.run, path, FORMAT, IMPORTS, UrlMap())
-
-    def emptied(self) -> None:
-        """Nothing of polls is there any more."""
-        for table in TABLES:
-            self.sql(f"delete from {table} where site_id = 1")
-        self.sql("delete from channel where site_id = 1 and product = 'polls'")
-        self.sql("delete from event where site_id = 1")
+    product = "polls"
+    imports = IMPORTS
+    format = FORMAT
+    writes = write_jsonl
+    tables = TABLES
 
     async def random_site(self, seed: int, steps: int = 90) -> tuple[list[str], list[str]]:
         """Polls of all kinds, and all that is done to them; gives them, and who voted."""
@@ -129,7 +104,7 @@ class ReturnTests(PollCase):
             again = await self.back(lines, label="")
             self.assertEqual(again.added, 0)
             first = self.sql("select min(id) from import_run where not dry and added > 0")[0][0]
-            await self.work.undo(first, IMPORTS)
+            await self.last.undo(first)
             for table in ("poll", "poll_option", "ballot"):
                 self.assertEqual(self.sql(f"select count(*) from {table} where site_id = 1"), [(0,)], table)
 
@@ -205,7 +180,7 @@ class ReturnTests(PollCase):
                 answer = await self.ask("GET", f"/bootstrap?widget=Poll&site=1&poll={number}")
                 self.assertEqual(answer.status, 200, answer)
             await self.out()
-            await self.work.undo(self.run, IMPORTS)
+            await self.last.undo()
             self.assertEqual(self.sql("select count(*) from poll"), [(0,)])
         for head in (b"{}", b'{"type":"export","version":1,"product":"reviews"}', b""):
             with self.assertRaises(BadFile):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from msgspec import json as strict
 
 import cackled.products.reviews as package
-from cackled.products.reviews import answers, seed, staff_api
+from cackled.products.reviews import answers, checks, seed, staff_api
 from tests.products.reviews.common import REVIEWS, ReviewCase
 from tests.support.staff import sign_in
 
@@ -25,7 +26,7 @@ class CheckTests(ReviewCase):
 
     async def test_said_and_done(self) -> None:
         """For each way a site may be set up, what is said of it is what it does."""
-        for writers in ("everyone", "signed-in", "buyers"):
+        for writers in ("buyers", "signed-in", "everyone"):
             await self.setting(writers=writers)
             codes = await self.codes()
             answer = await self.post(await self.visitor(), 5, f"page-{writers}")
@@ -43,9 +44,9 @@ class CheckTests(ReviewCase):
             await self.setting(sort=sort)
             self.assertIn(code, await self.codes())
             self.assertEqual((await self.page())["page"]["sort"], sort)
-        # One for each person, and every star is shown.
+        # One for each visitor, and every star is shown.
         codes = await self.codes()
-        self.assertIn("one-per-person", codes)
+        self.assertIn("one-per-visitor", codes)
         ann = await self.visitor()
         self.assertEqual([(await self.post(ann, 1, "cup")).status for _ in range(2)], [201, 409])
         self.assertIn("all-published", codes)
@@ -64,11 +65,85 @@ class CheckTests(ReviewCase):
         await self.setting(requests="consent", request_days=9)
         self.assertEqual((await self.codes())["requests"], {"days": 9})
 
+    async def test_not_all_bought(self) -> None:
+        """Nobody is told that all reviews are of buyers while one is shown that came without an order."""
+        first = await self.made(text="Before only buyers wrote")
+        await self.setting(writers="buyers")
+        codes = await self.codes()
+        self.assertLessEqual({"who-buyers", "purchase-some", "one-per-order"}, set(codes))
+        body = {"items": [f"review:{first}"], "action": "reject", "why": "duplicate"}
+        await self.owner.ask("POST", "/api/v1/sites/1/moderation/actions", body)
+        self.assertIn("purchase-all", await self.codes())
+        self.sql("update review set status = 1, source = 'Judge.me', verified = 'source'")
+        codes = await self.codes()
+        self.assertEqual((codes["imported"], "purchase-some" in codes), ({"sources": ["Judge.me"]}, True))
+        await self.setting(writers="signed-in")
+        self.assertIn("one-per-person", await self.codes())
+
+    async def test_rules(self) -> None:
+        """Each rule that keeps a review back, for a while or for some, is told; one that refuses openly is none."""
+        rules, version = "/api/v1/sites/1/rules", 0
+
+        async def ruled(**chosen: Any) -> dict[str, Any]:
+            nonlocal version
+            done = await self.owner.ask("PUT", rules, chosen, if_match=f'"{version}"')
+            self.assertEqual(done.status, 200, done)
+            version += 1
+            return await self.codes()
+
+        codes = await ruled(moderation="pre", trusted_after=3)
+        self.assertIn("premoderated-trusted", codes)
+        self.assertNotIn("premoderated", codes)
+        self.assertIn("premoderated-trusted", await ruled(moderation="pre", trusted=["7"]))
+        for chosen, told in (
+            ({"words": [{"text": "bad words"}]}, ["words"]), ({"capitals": 50}, ["form"]), ({"repeats": 9}, ["form"]),
+            ({"spam": {"duplicates": 2}}, ["alike"]), ({"spam": {"burst": 9}}, ["rush"]),
+            ({"spam": {"least_seconds": 2}}, ["rush"]), ({"names": ["boss"], "names_action": "hold"}, ["names"]),
+            ({"links": 0, "languages": ["en"]}, ["links", "languages"]),
+            ({"patterns": [{"pattern": "a+b", "action": "reject"}]}, ["patterns"]),
+        ):  # fmt: skip
+            self.assertEqual((await ruled(**chosen))["premoderated-some"], {"reasons": told}, chosen)
+        for open_ in ({"words": [{"text": "bad words", "action": "refuse"}]}, {"names": ["boss"]},
+                      {"links": 0, "links_action": "refuse"}):  # fmt: skip
+            self.assertIn("published-at-once", await ruled(**open_), open_)
+        codes = await ruled(webhook={"url": "https://one.example/ask", "secret": "s" * 20}, spam={"enabled": False})
+        self.assertIn("asked", codes)
+        self.assertNotIn("filter", codes)
+        # So many reports let a review wait, which is told with the number.
+        self.assertEqual((await ruled(flags=2))["report-hides"], {"n": 2})
+        review = await self.made(text="reported")
+        for left in (1, 0):
+            path = f"{REVIEWS}/{review}/flags"
+            await self.ask("POST", path, {"reason": "x"}, authorization=await self.visitor())
+            self.assertEqual((await self.summary())["count"], left)
+
+    async def test_nothing_hides_silently(self) -> None:
+        """Neither a rule nor a shadow ban hides a review without its author seeing that it waits for a moderator."""
+        rules = {"words": [{"text": "rubbish", "action": "reject"}]}
+        await self.owner.ask("PUT", "/api/v1/sites/1/rules", rules, if_match='"0"')
+        answer = await self.post(await self.visitor(), 1, text="rubbish")
+        self.assertEqual(answer.json()["review"]["state"], "pending", answer)
+        ann = await self.visitor()
+        ban = {"kind": "visitor", "value": self.visitor_of(ann), "shadow": True}
+        self.assertEqual((await self.owner.ask("POST", "/api/v1/sites/1/bans", ban)).status, 201)
+        answer = await self.post(ann, 1, text="unheard")
+        self.assertEqual((answer.status, answer.json()["review"]["state"]), (201, "pending"), answer)
+        found = (await self.owner.ask("GET", "/api/v1/sites/1/moderation/items?state=pending&q=unheard")).json()
+        self.assertEqual([one["marks"] for one in found["items"]], [[{"mark": "shadow"}]], found)
+        self.assertEqual(self.sql("select distinct status, shadow from review"), [(0, False)])
+        self.counts_agree()
+
     async def test_all_codes_have_words(self) -> None:
-        """The widget knows every code that there is."""
+        """The widget knows every code that there is, and every reason for which something is held."""
         known = (Path(str(package.__file__)).parent / "web" / "checks.js").read_text()
-        for code in await self.codes():
-            self.assertIn(f"'{code}'" if "-" in code else code, known)
+        source = Path(str(checks.__file__)).read_text()
+        codes = set(re.findall(r'Statement\("([a-z-]+)"', source)) | set(checks._ONE_EACH.values())
+        codes |= {*await self.codes(), "who-everyone", "who-signed-in", "who-buyers"}
+        self.assertGreater(len(codes), 20)
+        for code in codes:
+            self.assertIn(f"'{code}':" if "-" in code else f"  {code}:", known)
+        for name in checks._HOLDS:
+            self.assertIn(f"  {name}: 'held", known)
 
 
 class FigureTests(ReviewCase):

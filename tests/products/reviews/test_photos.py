@@ -122,6 +122,19 @@ class PhotoTests(ReviewCase):
         queue = await self.owner.ask("GET", "/api/v1/sites/1/queue?kind=review&state=approved")
         self.assertNotIn('"url":""', queue.body.decode())
         self.assertEqual(self.there.asked, {})
+        # A link is no photo: neither is it counted as one, nor found among those with photos, nor sorted before others.
+        self.assertEqual((await self.summary())["with_media"], 0)
+        for query in ("&media=1", "&media=1&q=text"):
+            self.assertEqual((await self.page(query=query))["page"]["reviews"], [])
+        other = await self.made(media=["https://one.example/a.png"], text="text")
+        newest = await self.made(text="newest")
+        found = (await self.page(query="&sort=media"))["page"]["reviews"]
+        self.assertEqual(found[0]["id"], other)
+        self.assertIn(newest, [one["id"] for one in found])
+        self.assertEqual((await self.summary())["with_media"], 1)
+        for query in ("&media=1", "&media=1&q=text"):
+            self.assertEqual([one["id"] for one in (await self.page(query=query))["page"]["reviews"]], [other])
+        self.counts_agree()
 
     async def test_fetched(self) -> None:
         """Wished: each is fetched once, shown from here, told live, and the same contents are kept once."""
@@ -141,6 +154,7 @@ class PhotoTests(ReviewCase):
         self.assertEqual(self.there.asked, {"/a.jpg": 1, "/b.jpg": 1, "/c.jpg": 1})
         self.assertEqual(self.sql("select count(distinct hash) from media"), [(2,)])
         self.assertEqual(self.events()[-1][0], "review.updated")
+        self.assertEqual((await self.summary())["with_media"], 2)
         self.counts_agree()
         self.assertEqual(self.sql("select count(*) from review_photo"), [(0,)])
         # Taken back as a whole, its pictures are with nothing.

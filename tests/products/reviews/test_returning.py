@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
-
-from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
-from cackled.importing.run import Importing, Options
-from cackled.importing.spool import Report
 from cackled.products.reviews.exporting import write_jsonl
 from cackled.products.reviews.importing import IMPORTS
 from tests.products.reviews.common import REVIEWS, ReviewCase
+from tests.support.returning import Returning
 
-clock: Any = reactor
 FORMAT = next(one for one in IMPORTS.formats if one.name == "reviews-jsonl")
 TABLES = ("review", "review_summary", "review_criterion", "review_vote", "review_flag", "review_mark",
           "review_revision", "review_change", "review_reply", "import_item", "import_author", "import_run")  # fmt: skip
@@ -27,32 +20,14 @@ DEEDS = ("post", "post", "question", "answer", "edit", "edit", "vote", "vote", "
 PAGES = ("mug", "kettle", "a page/with?signs=1&é")
 
 
-class ReturnCase(ReviewCase):
+class ReturnCase(ReviewCase, Returning):
     """Site 1, with the ways of its reviews out and in."""
 
-    timeout = 300
-
-    async def out(self) -> list[bytes]:
-        """The lines of a complete export."""
-        parts = [part async for part in write_jsonl(self.application.parts.database, self.site)]
-        return b"".join(parts).splitlines()
-
-    async def back(self, lines: list[bytes], *, dry: bool = False, **chosen: Any) -> Report:
-        """Import *lines* into site 1."""
-        path = Path(self.mktemp())
-        path.write_bytes(b"\n".join(lines) + b"\n")
-        self.work = Importing(
-            self.site, self.application.parts.database, deferToThread, Path(self.mktemp()), reactor.seconds, clock,
-        )  # fmt: skip
-        self.run = await self.work.begin("reviews", FORMAT, path, Options(**chosen), dry=dry, who="test")
-        return await self.work.go(self.run, path, FORMAT, IMPORTS, UrlMap())
-
-    def emptied(self) -> None:
-        """Nothing of reviews is there any more."""
-        for table in TABLES:
-            self.sql(f"delete from {table} where site_id = 1")
-        self.sql("delete from channel where site_id = 1 and product = 'reviews'")
-        self.sql("delete from state_day where site_id = 1")
+    product = "reviews"
+    imports = IMPORTS
+    format = FORMAT
+    writes = write_jsonl
+    tables = TABLES
 
     async def random_site(self, seed: int, steps: int = 70) -> None:
         """Reviews, questions and all that is done to them, at random."""
@@ -161,7 +136,7 @@ class ReturnTests(ReturnCase):
         self.sql("delete from review where id = %s", lost)
         report = await self.back(lines, label="again")
         self.assertEqual((report.added, report.present), (1, len(lines) - 2))
-        await self.work.undo(self.run, IMPORTS)
+        await self.last.undo()
         self.assertEqual(self.sql("select count(*) from review where id = %s", lost), [(0,)])
 
     async def test_what_others_wrote(self) -> None:
@@ -205,7 +180,7 @@ class ReturnTests(ReturnCase):
             self.assertEqual((await self.ask("GET", "/bootstrap?widget=Review&site=1&channel=mug")).status, 200)
             await self.out()
             self.counts_agree()
-            await self.work.undo(self.run, IMPORTS)
+            await self.last.undo()
             self.assertEqual(self.sql("select count(*) from review"), [(0,)])
         for head in (b"{}", b'{"type":"export","version":1,"product":"polls"}', b"", b'{"type":"export","version":2}'):
             with self.assertRaises(BadFile):

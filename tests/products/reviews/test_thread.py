@@ -50,6 +50,25 @@ class ThreadTests(ReviewCase):
         self.assertEqual(answer.headers["x-robots-tag"], "noindex")
         self.assertNotIn(b"aggregateRating", answer.body)
 
+    async def test_staff(self) -> None:
+        """What the site's own staff wrote is told to search engines neither as a review nor in the figures; the page
+        has those figures, too.
+        """
+        own = await self.made(star=5, text="By the shop")
+        await self.made(star=2, text="By a buyer")
+        self.sql("select count_reviews(array[r], array[(jsonb_populate_record(r, '{\"staff\": true}'))::review]) "
+                 "from review r where id = %s", int(own))  # fmt: skip
+        self.sql("update review set staff = true where id = %s", int(own))
+        self.counts_agree()
+        summary = await self.summary()
+        self.assertEqual((summary["count"], summary["own"]), (2, {"count": 1, "average": 2}))
+        page, _ = await self.thread()
+        (told,) = page.data
+        self.assertEqual(violations(told), [])
+        self.assertEqual((told["aggregateRating"]["ratingValue"], told["aggregateRating"]["reviewCount"]), (2, 1))
+        self.assertEqual([one["reviewRating"]["ratingValue"] for one in told["review"]], [2])
+        self.assertIn("One: 2 out of 5 stars · 1 review", page.text)
+
     async def test_hidden_words(self) -> None:
         """What was hidden, or taken back, is in no page, list, summary, first render or feed of events."""
         await self.made(star=5, text="visible words")

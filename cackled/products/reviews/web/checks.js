@@ -21,8 +21,10 @@ export const CHECKS = {
   'all-published': 'checkAllPublished',
   premoderated: 'checkPremoderated',
   'premoderated-some': 'checkPremoderatedSome',
+  'premoderated-trusted': 'checkPremoderatedTrusted',
   'published-at-once': 'checkAtOnce',
   filter: 'checkFilter',
+  asked: 'checkAsked',
   removal: 'checkRemoval',
   'edits-history': 'checkEdits',
   'edits-shown': 'checkEditsShown',
@@ -31,7 +33,10 @@ export const CHECKS = {
   staff: 'checkStaff',
   requests: 'checkRequests',
   'one-per-person': 'checkOne',
+  'one-per-visitor': 'checkOneVisitor',
+  'one-per-order': 'checkOneOrder',
   report: 'checkReport',
+  'report-hides': 'checkReportHides',
   kept: 'checkKept',
   aggregate: 'checkAggregate',
 };
@@ -43,6 +48,10 @@ const HELD = {
   words: 'heldWords',
   patterns: 'heldPatterns',
   languages: 'heldLanguages',
+  form: 'heldForm',
+  alike: 'heldAlike',
+  rush: 'heldRush',
+  names: 'heldNames',
 };
 
 /**
@@ -52,7 +61,8 @@ const HELD = {
  */
 export function statementWords(t, {code, values}) {
   const key = Object.prototype.hasOwnProperty.call(CHECKS, code) ? CHECKS[code] : '';
-  const list = new Intl.ListFormat(t.lang);
+  // One reason is enough to hide a review.
+  const list = new Intl.ListFormat(t.lang, {type: code === 'removal' ? 'disjunction' : 'conjunction'});
   /** @type {Record<string, any>} */
   const filled = {};
   Object.entries(values || {}).forEach(([name, value]) => {

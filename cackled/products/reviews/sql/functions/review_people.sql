@@ -1,5 +1,5 @@
 -- Reviews forget a visitor, follow who signs in, and are recounted.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Take a visitor's vote on a review back; p_value as it was counted. Gives the number of the channel where that shows.
 create or replace function drop_review_vote(p_site int, p_channel bigint, p_id bigint, p_visitor bigint, p_value int)
@@ -203,8 +203,9 @@ create or replace function counted_reviews(p_site int, p_channel bigint) returns
       count(*) filter (where k and r.star = 3), count(*) filter (where k and r.star = 4),
       count(*) filter (where k and r.star = 5)),
     count(*) filter (where v and r.recommend), count(*) filter (where v and r.recommend is not null),
-    count(*) filter (where v and r.verified <> ''), count(*) filter (where v and r.media <> '[]'),
-    count(*) filter (where k and r.source = ''), coalesce(sum(r.star) filter (where k and r.source = ''), 0),
+    count(*) filter (where v and r.verified <> ''), count(*) filter (where v and r.media @? '$[*].url ? (@ != "")'),
+    count(*) filter (where k and r.source = '' and not r.staff),
+    coalesce(sum(r.star) filter (where k and r.source = '' and not r.staff), 0),
     count(*) filter (where v and r.star is null), count(*) filter (where r.status = 1 and r.kind = 1),
     count(*) filter (where r.status = 0),
     (select json_agg(json_build_array(y.key, y.n, y.total) order by y.key) from (

@@ -1,5 +1,5 @@
 -- Photos of imported reviews: fetched by us, some at a time.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Note the photos of reviews that are to be fetched, and that there is work.
 create or replace function wish_review_photos(p_site int, p_ids bigint[]) returns void language plpgsql as $$
@@ -42,6 +42,7 @@ $$;
 create or replace function keep_review_photo(p_site int, p_review bigint, p_link text, p_photo text)
 returns table (channel bigint, seq bigint) language plpgsql as $$
 declare
+  was review;
   r review;
 begin
   select x.channel_id into channel from review x where x.site_id = p_site and x.id = p_review;
@@ -50,6 +51,7 @@ begin
   if not found or p_photo is null then
     return;
   end if;
+  select * into was from review x where x.site_id = p_site and x.id = p_review;
   update review x set modified_at = now(), media = (
     select jsonb_agg(case when m ->> 'link' = p_link
       then p_photo::jsonb || jsonb_build_object('alt', m -> 'alt') else m end order by n)
@@ -60,6 +62,7 @@ begin
   if r.id is null then
     return;
   end if;
+  perform count_reviews(array[was], array[r]);
   perform check_pictures(p_site, 'review:' || p_review, jsonb_build_array(p_photo::jsonb)::text);
   if r.status = 1 and not r.shadow then
     seq := advance_seq(p_site, channel);

@@ -1,5 +1,5 @@
 -- What is read of reviews.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- What is given out of a review whose words are gone: `cackled.products.reviews.events.REVIEW`.
 create or replace function scrubbed_review() returns json language sql immutable parallel safe as $$
@@ -85,14 +85,15 @@ create or replace function helpful_rank(p_up int, p_down int) returns real langu
   from (select p_up::float8 / greatest(p_up + p_down, 1) as p, greatest(p_up + p_down, 1)::float8 as n) x
 $$;
 
--- A page of reviews that are shown. p_find has, as JSON, any of: "kind", "parent", "stars" (an array), "media", "verified",
+-- A page of reviews that are shown. p_find has, as JSON, any of: "kind", "parent", "stars" (an array), "media" (those that
+-- show a photo), "verified",
 -- "sort", "size", "value" and "id" (where the page before ended). Gives a row for each, and the value by which it is
 -- sorted.
 create or replace function review_page(p_site int, p_channel bigint, p_find text)
 returns table (review text, value float8, id bigint) language plpgsql stable as $$
 declare
   f json := p_find::json;
-  sorted text := case f ->> 'sort' when 'helpful' then 'r.rank::float8' when 'media' then '(r.media <> ''[]'')::int::float8'
+  sorted text := case f ->> 'sort' when 'helpful' then 'r.rank::float8' when 'media' then '(r.media @? ''$[*].url ? (@ != "")'')::int::float8'
     when 'high' then 'coalesce(r.star, 0)::float8' when 'low' then '-coalesce(r.star, 6)::float8'
     when 'old' then '-extract(epoch from r.created_at)::float8' else 'extract(epoch from r.created_at)::float8' end;
   ordered text := case f ->> 'sort' when 'helpful' then 'r.rank desc, r.id desc'
@@ -104,7 +105,7 @@ begin
     ' and r.kind = ', (f ->> 'kind')::int,
     ' and r.parent_id = ' || (f ->> 'parent')::bigint,
     ' and r.star in (' || (select string_agg(x::int::text, ',') from json_array_elements_text(f -> 'stars') x) || ')',
-    case when (f ->> 'media')::boolean then ' and r.media <> ''[]''' end,
+    case when (f ->> 'media')::boolean then ' and r.media @? ''$[*].url ? (@ != "")''' end,
     case when (f ->> 'verified')::boolean then ' and r.verified <> ''''' end,
     ' and (' || sorted || ', r.id) < (' || (f ->> 'value')::float8 || ', ' || (f ->> 'id')::bigint || ')',
     ' order by ', ordered, ' limit ', (f ->> 'size')::int)
@@ -124,7 +125,7 @@ returns table (review text, value float8, id bigint) language sql stable as $$
       < ((p_find::json ->> 'value')::float8, (p_find::json ->> 'id')::bigint))
     and (p_find::json -> 'stars' is null or r.star in (
       select x::int from json_array_elements_text(p_find::json -> 'stars') x))
-    and (p_find::json ->> 'media' is null or r.media <> '[]')
+    and (p_find::json ->> 'media' is null or r.media @? '$[*].url ? (@ != "")')
     and (p_find::json ->> 'verified' is null or r.verified <> '')
   order by r.created_at desc, r.id desc limit (p_find::json ->> 'size')::int
 $$;

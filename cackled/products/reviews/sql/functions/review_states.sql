@@ -1,8 +1,9 @@
 -- The states of reviews, and what is counted of them. Every change of a review goes through `count_reviews`.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Some reviews of one site were as p_was says and are as p_now says: the summaries of their pages follow. Called in the
--- transaction of the change, with the rows of their channels locked.
+-- transaction of the change, with the rows of their channels locked. with_media: those that show a photo, not a link to one.
+-- own_*: what search engines are told of, without what was imported and what the site's own staff wrote.
 create or replace function count_reviews(p_was review[], p_now review[]) returns void language plpgsql as $$
 begin
   with x as (
@@ -18,8 +19,8 @@ begin
     array[sum(c * (s = 1)::int), sum(c * (s = 2)::int), sum(c * (s = 3)::int), sum(c * (s = 4)::int),
           sum(c * (s = 5)::int)],
     sum(v * coalesce(recommend, false)::int), sum(v * (recommend is not null)::int),
-    sum(v * (verified <> '')::int), sum(v * (media <> '[]')::int),
-    sum(c * (source = '')::int), sum(c * s * (source = '')::int), sum(v * (star is null)::int),
+    sum(v * (verified <> '')::int), sum(v * (media @? '$[*].url ? (@ != "")')::int),
+    sum(c * (source = '' and not staff)::int), sum(c * s * (source = '' and not staff)::int), sum(v * (star is null)::int),
     sum(w * (status = 1 and kind = 1)::int), sum(w * (status = 0)::int), max(id)
   from y group by 1, 2 order by 1, 2
   on conflict (site_id, channel_id) do update set n = t.n + excluded.n, total = t.total + excluded.total,

@@ -1,5 +1,5 @@
 -- Reviews are written, changed and deleted by their authors.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- The channel's row and then the review's, locked; raises CK404 where there is none that a visitor can see.
 create or replace function lock_review(p_site int, p_id bigint, p_visitor bigint) returns review language plpgsql as $$
@@ -117,7 +117,10 @@ begin
   r.variant := '';
   r.media := '[]';
   r := with_members(r, p_data::jsonb);
-  r.status := case when banned = 'shadow' then 3 else coalesce((verdict ->> 'status')::int, 1) end;
+  -- A review is never hidden without a word: it waits, as its author sees, and a moderator decides. The rest of what somebody
+  -- writes under a shadow ban is hidden from all but them.
+  r.status := case when banned = 'shadow' and p_kind = 0 then 0 when banned = 'shadow' then 3
+    else coalesce((verdict ->> 'status')::int, 1) end;
   r.id := next_id(coalesce((select s.last_id from review_summary s where s.site_id = p_site and s.channel_id = p_channel), 0));
   insert into review as x (
     site_id, id, channel_id, kind, parent_id, visitor_id, author_name, author_extra, ip, star, title, pros, cons, src,
@@ -125,7 +128,7 @@ begin
   ) values (
     p_site, r.id, p_channel, p_kind, p_parent, p_visitor, p_name, coalesce(author_extra(p_site, p_visitor), ''), p_ip,
     r.star, r.title, r.pros, r.cons, r.src, r.html, r.recommend, r.criteria, r.attributes, r.variant, r.media,
-    r.experienced, p_staff, r.status, banned is not null, review_lexemes(r)
+    r.experienced, p_staff, r.status, banned is not null and p_kind > 0, review_lexemes(r)
   ) returning x.* into r;
   perform check_pictures(p_site, 'review:' || r.id, r.media::text);
   if p_order is not null then
@@ -162,7 +165,7 @@ begin
   values (p_site, p_visitor, p_name, p_ip, p_ip, 0)
   on conflict (site_id, id) do update set name = excluded.name, last_ip = excluded.last_ip, last_seen = now();
   if r.status <> 1 or verdict is not null then
-    perform mark_review(p_site, r.id, case when r.shadow then '{"marks":["shadow"]}' else verdict end);
+    perform mark_review(p_site, r.id, case when banned = 'shadow' then '{"marks":["shadow"]}' else verdict end);
     perform tell_review_queued(r);
   end if;
   review := own_review_json(r);
