@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import jwt
 
+from tests.browser.bundles import WEB
 from tests.browser.test_live import ALONE, NO_EVENTSOURCE, NO_WEBSOCKET
 from tests.support.browser import BrowserCase
 from tests.support.daemon import Daemon
@@ -252,6 +254,22 @@ class DaemonTests(BrowserCase):
         )
         self.assertEqual(len([name for name in asked if "/bootstrap" in name]), 1, asked)
         self.assertEqual([name for name in asked if "/sessions" in name], [])
+
+    def test_demo_language(self) -> None:
+        """What is embedded speaks the reader's language, in its direction; the pages are English, and say so."""
+        known = re.findall(r"'(\w\w)'", re.search(r"known = \[(.*?)\]", (WEB / "demo" / "frame.js").read_text())[1])
+        self.assertEqual(known, sorted(one.stem for one in (WEB / "locales").glob("*.json")))
+        context = self.context(locale="ar")
+        for path, place, shown in (
+            ("", "mc-container", ".mc-header"), ("/reviews", "mc-review", ".mcr-head"),
+            ("/polls", "mc-poll", ".mcp-poll"),
+        ):  # fmt: skip
+            page = self.page(f"{self.url}/demo{path}", context=context, wait=shown)
+            at = "getComputedStyle(document.querySelector('h1')).direction"
+            self.soon(lambda: self.assertEqual(page.evaluate(f"[document.documentElement.lang, {at}]"), ["en", "ltr"]))
+            node = f"document.getElementById('{place}')"
+            self.until(page, f"{node}.lang === 'ar' && getComputedStyle({node}).direction === 'rtl'")
+            self.until(page, f"/[\u0600-\u06ff]/.test({node}.innerText)")
 
     def test_split(self) -> None:
         """/demo?split is two live windows on one conversation."""

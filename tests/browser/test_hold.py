@@ -34,6 +34,8 @@ class HoldTests(MockCase):
                         page.evaluate("document.getElementById('link').getBoundingClientRect().top"), 900
                     )
                 )
+                # Pages that move take each other's frames.
+                page.context.close()
 
     def test_readers_wrap_nothing(self) -> None:
         """However wide the column and long the words: the header is as high with the number of readers as without."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tests.browser.test_panel import PanelCase
 
-# What Tab should come to: shown, enabled, and not of a group of radio buttons, of which one is.
+# What Tab should come to: shown, enabled, and not of a group of radio buttons, of which one is. Of the queue's items
+# that is the current one, which is another as soon as Tab is in another.
 TABBABLE = """() => [...document.querySelectorAll(
-    'a[href], button, input, select, textarea, summary, iframe, [tabindex="0"]')]
+    'a[href], button, input, select, textarea, summary, iframe, [tabindex="0"]:not(.item)')]
   .filter(one => !one.disabled && one.tabIndex >= 0 && one.type !== 'radio'
     && one.checkVisibility({visibilityProperty: true}) && !one.closest('fieldset:disabled, [inert]'))
   .map((one, at) => { one.dataset.tab = String(at); return String(at); })"""

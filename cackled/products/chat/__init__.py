@@ -33,6 +33,7 @@ from cackled.products.chat.refusals import PROBLEMS, REFUSALS
 from cackled.products.chat.replies_by_mail import MailReplies
 from cackled.products.chat.report import Reports
 from cackled.products.chat.resuming import Resuming
+from cackled.products.chat.seed import fill
 from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.settings import ChatSettings
 from cackled.products.chat.setup import Setups
@@ -141,5 +142,6 @@ PRODUCT = Product(
     held=(*HELD, TRANSLATED),
     authored=AUTHORED,
     exports=_exports,
+    seed=fill,
     demo={"chat.enabled": True},
 )

@@ -1,4 +1,4 @@
-"""The demo's conversations.
+"""The demo's conversations, and what its moderators find in their queue.
 
 Comments are written by the same service as everybody's; only their times and votes are put back afterwards, so that
 the page looks lived in.
@@ -14,7 +14,9 @@ from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.parts import ServiceParts
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
+from cackled.moderation.verdict import APPROVED, Draft, Verdict
 from cackled.products.comments.channels import comment_channel
+from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.service import Comments
 
 CHANNEL = "demo"
@@ -33,7 +35,10 @@ CHANNEL_EXISTS = Query(
 
 
 class Line(Struct, frozen=True):
-    """One comment of the demo: who, minutes ago, votes, what, and the replies to it."""
+    """One comment of the demo: who, minutes ago, votes, what, and the replies to it.
+
+    ``verdict``: what the site's rules are said to have made of it; ``flags``: who reported it, and why.
+    """
 
     name: str
     minutes: int
@@ -41,6 +46,8 @@ class Line(Struct, frozen=True):
     down: int
     text: str
     replies: tuple[Line, ...] = ()
+    verdict: Verdict = APPROVED
+    flags: tuple[tuple[str, str], ...] = ()
 
 
 _DEMO = (
@@ -72,7 +79,8 @@ _DEMO = (
     Line(
         "Dr. A. Whitcombe", 1500, 12, 9,
         "I remain unconvinced. Most threads I know end in the third reply, and not in friendship.",
-        (
+        flags=(("Priya N.", "He says so under every article."), ("Elif", "")),
+        replies=(
             Line("Luís", 1460, 19, 3,
                  "That depends on who hosts. A table without a host is a canteen. There is good reading on this: "
                  "https://example.org/essays/hosting"),
@@ -85,6 +93,22 @@ _DEMO = (
     Line("Sam", 95, 3, 0,
          "Does it also work when the train goes into the tunnel? Asking from a train: `yes`, it does."),
     Line("Greta", 12, 1, 0, "Hello from the *very* end of the table!"),
+    # Nobody sees these before a moderator has decided.
+    Line(
+        "Wilma from number 12", 55, 0, 0,
+        "Whoever finished the elderflower cordial: I know where you live. (I do. It is number 14.)",
+        verdict=Verdict("pending", ("word",), words=("i know where you live",)),
+    ),
+    Line(
+        "Ferry", 40, 0, 0,
+        "We cook for sixty every month, and wrote down how: https://example.org/kitchen/sixty-at-one-table",
+        verdict=Verdict("pending", ("link", "first")),
+    ),
+    Line(
+        "TOP WATCHES 24", 25, 0, 0,
+        "Luxury watches 80 % off, only today, order now: https://example.com/watches",
+        verdict=Verdict("spam", ("spam", "link"), 0.98, ("watches", "luxury", "order")),
+    ),
 )  # fmt: skip
 _GARDEN = (
     Line("Olu", 700, 5, 0, "Leave the seed heads standing until March. The finches will do the tidying."),
@@ -101,7 +125,13 @@ PAGES = (
 
 async def fill(parts: ServiceParts, site: Site) -> None:
     """Write the demo's pages where they are missing."""
-    writer = Comments(site, parts.database, parts.cache, parts.evict, parts.queues)
+    verdicts = {_key(ref, line): line.verdict for ref, lines in PAGES for line in lines}
+
+    async def judge(site: Site, draft: Draft) -> Verdict:
+        """What the demo has it be."""
+        return verdicts.get(draft.once, APPROVED)
+
+    writer = Comments(site, parts.database, parts.cache, parts.evict, parts.queues, judge=judge)
     database = parts.database
     own = database.site(site.id)
     for ref, lines in PAGES:
@@ -114,15 +144,24 @@ async def fill(parts: ServiceParts, site: Site) -> None:
                 await _write(writer, database, site, ref, line, None)
 
 
+def _key(ref: ChannelRef, line: Line) -> str:
+    return f"demo-{ref.key}-{line.minutes}"
+
+
+def _session(site: Site, name: str) -> Session:
+    return Session(site.id, comment_channel(site, f"demo visitor {name}"))
+
+
 async def _write(
     writer: Comments, database: Database, site: Site, ref: ChannelRef, line: Line, parent: int | None
 ) -> None:
-    visitor = comment_channel(site, f"demo visitor {line.name}")
-    key = f"demo-{ref.key}-{line.minutes}"
     written = await writer.post(
-        Session(site.id, visitor), ref, line.text, line.name, parent=parent, idempotency_key=key
+        _session(site, line.name), ref, line.text, line.name, parent=parent, idempotency_key=_key(ref, line)
     )
     comment = parse_id(written.comment.split(b'"', 4)[3].decode())
     await database.site(site.id).write(AGE_COMMENT, site.id, comment, line.minutes, line.up, line.down)
+    moderation = CommentModeration(site, database)
+    for name, reason in line.flags:
+        await moderation.flag(_session(site, name), comment, reason)
     for reply in sorted(line.replies, key=lambda one: -one.minutes):
         await _write(writer, database, site, ref, reply, comment)

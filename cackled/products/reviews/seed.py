@@ -1,4 +1,4 @@
-"""The demo's reviews.
+"""The demo's reviews, and the one that waits for a moderator.
 
 They are written by the same service as everybody's; only their times and votes are put back afterwards. Who bought what
 they review comes with the token of an order, as everywhere.
@@ -16,6 +16,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
+from cackled.moderation.verdict import APPROVED, Draft, Verdict
 from cackled.products.reviews.answers import ChannelBody, PostBody
 from cackled.products.reviews.orders import Order, Orders, Product
 from cackled.products.reviews.service import Reviews, review_channel
@@ -35,7 +36,10 @@ COUNT_THERE = Query(
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One review of the demo: who, hours ago, votes, and what. ``bought``: with the token of an order."""
+    """One review of the demo: who, hours ago, votes, and what.
+
+    ``bought``: with the token of an order; ``verdict``: what the site's rules are said to have made of it.
+    """
 
     name: str
     star: int
@@ -49,6 +53,7 @@ class Line(Struct, frozen=True, kw_only=True):
     recommend: bool | None = None
     bought: bool = False
     reply: str = ""
+    verdict: Verdict = APPROVED
 
 
 KETTLE = (
@@ -92,7 +97,14 @@ KNIFE = (
     Line(name="Jun", star=5, hours=400, up=4, text="Cuts a fresh loaf without a crumb too many.", recommend=True),
     Line(name="Tom Okafor", star=5, hours=300, up=2, text="Passed along for a whole summer. Still sharp.", bought=True),
     Line(name="Ada", star=4, hours=90, text="Left-handed people can use it too."),
-)
+    # Nobody sees it before a moderator has decided.
+    Line(
+        name="Ferry", star=2, hours=3, title="Sharper than the photo",
+        text="Arrived without its sheath, which the postman found out first. The one at "
+        "https://example.org/knives/with-sheath costs the same.",
+        cons="no sheath", verdict=Verdict("pending", ("link",)),
+    ),
+)  # fmt: skip
 TABLE = (
     Line(name="Marta Lindqvist", star=5, hours=500, up=8, text="Thirty-one neighbours, no wobble.", bought=True),
     Line(name="bengt", star=4, hours=100, text="Measure your courtyard first."),
@@ -106,15 +118,22 @@ PAGES = (
 async def fill(parts: ServiceParts, site: Site) -> None:
     """Write the demo's reviews where they are missing."""
     database = parts.database.site(site.id)
-    reviews, orders = Reviews(parts, site), Orders(parts, site)
+    verdicts: dict[str, Verdict] = {}
+
+    async def judge(site: Site, draft: Draft) -> Verdict:
+        """What the demo has it be."""
+        return verdicts.get(draft.once, APPROVED)
+
+    reviews, orders = Reviews(msgspec.structs.replace(parts, judge=judge), site), Orders(parts, site)
     for key, title, lines in PAGES:
         channel = review_channel(site, key)
         if (await database.read(COUNT_THERE, site.id, channel, preference=ReadPreference.PRIMARY)).rows:
             continue
         for number, line in enumerate(sorted(lines, key=lambda one: -one.hours)):
-            token = ""
+            token, once = "", f"{key}-{number}"
+            verdicts[once] = line.verdict
             if line.bought:
-                order = Order(order=f"{key}-{number}", products=[Product(channel=key, title=title)], request=False)
+                order = Order(order=once, products=[Product(channel=key, title=title)], request=False)
                 token = (await orders.note(order, "demo")).token
             body = PostBody(
                 channel=ChannelBody(key), name=line.name, star=line.star, title=line.title, text=line.text,
@@ -124,7 +143,7 @@ async def fill(parts: ServiceParts, site: Site) -> None:
             visitor = site.channel("reviews", f"demo visitor {line.name}")
             try:
                 written = await reviews.post(
-                    Session(site.id, visitor), ChannelRef(key, "", title), body, idempotency_key=f"{key}-{number}"
+                    Session(site.id, visitor), ChannelRef(key, "", title), body, idempotency_key=once
                 )
             except Refused as error:
                 if error.slug not in ("reviewed", "order-used"):

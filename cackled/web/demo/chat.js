@@ -6,7 +6,7 @@
   (window.cackle_widget = window.cackle_widget || []).push({
     widget: 'Chat',
     id: 1,
-    lang: query.get('lang') || '',
+    lang: window.demoLanguage || '',
     theme: query.get('theme') || '',
   });
   document.addEventListener('click', function (event) {

@@ -8,7 +8,7 @@
     // The script may run before or after these lines; both work.
     document.addEventListener('DOMContentLoaded', function () {
       window.cackle_widget = window.cackle_widget || [];
-      window.cackle_widget.push({widget: 'Comment', id: 1, channel: document.body.dataset.channel, lang: query.get('lang') || undefined});
+      window.cackle_widget.push({widget: 'Comment', id: 1, channel: document.body.dataset.channel, lang: window.demoLanguage || undefined});
       window.cackle_widget.push({widget: 'CommentCount', id: 1, no: 'no comments yet', one: '{num} comment', mult: '{num} comments'});
     });
   }

@@ -1,8 +1,18 @@
-/* What all demo pages share: the theme, as it was chosen on any of them (or by ?theme=), and the mark of the current page. */
+/* What all demo pages share: the theme, as it was chosen on any of them (or by ?theme=), the mark of the current page,
+   and the language of what is embedded (or ?lang=): the reader's own. The pages themselves are English. */
 (function () {
   'use strict';
   var root = document.documentElement;
-  var theme = new URLSearchParams(location.search).get('theme');
+  var query = new URLSearchParams(location.search);
+  var theme = query.get('theme');
+  // Those that there are catalogues for.
+  var known = ['ar', 'de', 'en', 'es', 'fr', 'he', 'it', 'ja', 'pl', 'pt', 'ru', 'tr', 'uk', 'zh'];
+  var own = (navigator.languages || [navigator.language]).filter(function (one) {
+    return known.indexOf(one.slice(0, 2)) >= 0;
+  })[0];
+  var lang = query.get('lang') || (own && own.slice(0, 2) !== 'en' ? own : '');
+  var dir = query.get('dir') || (/^(ar|he)/.test(lang) ? 'rtl' : '');
+  window.demoLanguage = lang;
   try {
     theme = theme || localStorage.getItem('demo-theme');
   } catch (e) {
@@ -18,6 +28,9 @@
   show(theme);
   document.addEventListener('DOMContentLoaded', function () {
     show(root.dataset.theme);
+    document.querySelectorAll('#mc-container, #mc-review, [data-poll]').forEach(function (node) {
+      if (dir) node.dir = dir;
+    });
     document.querySelectorAll('.bar nav a').forEach(function (a) {
       if (a.href === location.href.replace(/#.*/, '')) a.setAttribute('aria-current', 'page');
     });

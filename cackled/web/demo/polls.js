@@ -9,7 +9,7 @@
         pollId: node.getAttribute('data-poll'),
         // The first stands in the place that a poll has where none is named.
         container: node.id === 'mc-poll' ? '' : node.id,
-        lang: new URLSearchParams(location.search).get('lang') || '',
+        lang: window.demoLanguage || '',
         theme: new URLSearchParams(location.search).get('theme') || '',
       });
     });

@@ -4,7 +4,7 @@
   var query = new URLSearchParams(location.search);
   document.documentElement.dir = query.get('dir') || 'ltr';
   document.addEventListener('DOMContentLoaded', function () {
-    var lang = query.get('lang') || undefined;
+    var lang = window.demoLanguage || undefined;
     window.cackle_widget = window.cackle_widget || [];
     window.cackle_widget.push({
       widget: 'Review', id: 1, channel: query.get('channel') || document.body.dataset.channel, lang: lang,

@@ -62,6 +62,17 @@ class EnsureTests(DomainCase):
         self.assertEqual(wrong, [])
         self.assertEqual(self.sql("select id from comment where created_at > now() or n_thread < 0"), [])
 
+    async def test_queue(self) -> None:
+        """Moderators find what waits, what is spam and what was reported; readers see nothing of it."""
+        await demo.ensure(self.sites, [self.fill])
+        told = self.sql("select status, count(*) from comment where status <> 1 group by 1 order by 1")
+        self.assertEqual(told, [(0, 2), (2, 1)])
+        self.assertEqual(self.sql("select status, n_flags from comment where n_flags > 0"), [(1, 2)])
+        site = self.sites.get(1)
+        page = (await self.of(site).page("demo", Wanted())).value.decode()
+        for words in ("elderflower", "sixty every month", "Luxury"):
+            self.assertNotIn(words, page)
+
     async def test_two_at_once(self) -> None:
         """Two daemons that start at the same moment make it once."""
         directories = [SiteDirectory(self.database) for _ in range(2)]

@@ -207,3 +207,6 @@ class FigureTests(ReviewCase):
         summary = await self.summary("demo-kettle")
         self.assertEqual((summary["count"], summary["verified"]), (len(seed.KETTLE), 6))
         self.counts_agree("demo-kettle")
+        # One waits for a moderator.
+        self.assertEqual((await self.summary("demo-knife"))["count"], len(seed.KNIFE) - 1)
+        self.assertEqual(self.sql("select count(*) from review where status = 0 and kind = 0"), [(1,)])

@@ -86,7 +86,7 @@ class OrderTests(ImportCase):
     async def test_times(self) -> None:
         """From before there were numbers, from yesterday, and from the future; answers come after what they answer."""
         report = await self.bring("waline", waline(
-            {"insertedAt": "2009-05-01T00:00:00Z"}, {"insertedAt": "2031-01-01T00:00:00Z"}, {"insertedAt": None},
+            {"insertedAt": "2009-05-01T00:00:00Z"}, {"insertedAt": "2095-01-01T00:00:00Z"}, {"insertedAt": None},
             {"insertedAt": "2001-01-01T00:00:00Z", "pid": "1"}, {"insertedAt": "2026-01-01T00:00:00Z"},
             {"insertedAt": "2025-01-15T00:00:00Z"},
         ))  # fmt: skip
