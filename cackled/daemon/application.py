@@ -125,7 +125,7 @@ class Application:
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
             crowd=Crowd(clock.seconds), judge=lambda site, draft: self.shared[Moderation].judge(site, draft),
             wrote=lambda *what: self.shared[Moderation].counting.wrote(*what),
-            moderated=registry.moderated, signal=self.router.signal,
+            moderated=registry.moderated, activity=registry.activity, signal=self.router.signal,
         )
         self.services = {
             **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),

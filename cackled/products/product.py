@@ -17,6 +17,7 @@ from cackled.config import Config
 from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.database.row_counts import Counted
+from cackled.domain.activity import Activity
 from cackled.domain.commands import Command
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
@@ -197,6 +198,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``old_settings``: those of its settings that sites may still have under the bare name.
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
+    - ``activity``: what a visitor did in it that everybody may see.
     - ``shareable``: what visitors may share of it with accounts of theirs elsewhere.
     - ``seed``: fills the demo site; ``demo``: settings that it is made with, by their whole names.
     - ``exports``: gives the formats that it is exported in.
@@ -210,6 +212,7 @@ class Product(Feature, frozen=True, kw_only=True):
     old_settings: tuple[str, ...] = ()
     judged: Judged | None = None
     authored: Authored | None = None
+    activity: Activity | None = None
     shareable: Shareable | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
     demo: Mapping[str, Any] = {}

@@ -21,6 +21,7 @@ from cackled.api.widget import Widget
 from cackled.config import ConfigError, Limits, Rate
 from cackled.database.query import Query
 from cackled.database.row_counts import Counted
+from cackled.domain.activity import Activity
 from cackled.domain.commands import Command, Data, OperatorParts
 from cackled.domain.erasure import Erasable
 from cackled.domain.parts import ServiceParts
@@ -131,6 +132,11 @@ class Registry:
     def moderated(self) -> dict[str, Callable[..., Any]]:
         """What moderators see of a site, by kind of item."""
         return {kind: make for one in self.features for kind, make in one.moderated.items()}
+
+    @property
+    def activity(self) -> dict[str, Activity]:
+        """What visitors did, by product."""
+        return {one.name: one.activity for one in self.products if one.activity is not None}
 
     @property
     def jobs(self) -> tuple[Query, ...]:

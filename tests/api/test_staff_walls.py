@@ -18,7 +18,8 @@ SCOPES = ["read", "sync", "moderate", "sso", "chat"]
 # What no server does with a key: what an operator does in chats; making and ending keys; deleting the site.
 PEOPLE_ALONE = {
     "takeChat", "inviteToChat", "leaveChat", "snoozeChat", "reopenChat", "markChatAsSpam", "blockVisitorOfChat",
-    "translateChatMessages", "translateChatDraft", "runChatMacro", "getDeskPushKey", "addDeskPush", "dropDeskPush",
+    "translateChatMessages", "translateChatDraft", "getChatActivity", "runChatMacro", "getDeskPushKey",
+    "addDeskPush", "dropDeskPush",
     "getDesk", "changeDesk", "beatDesk", "listenToChats",
     "makeKey", "rotateKey", "endKey", "askDeletion", "cancelDeletion",
 }  # fmt: skip

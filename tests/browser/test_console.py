@@ -75,9 +75,9 @@ class ConsoleCase(PanelCase):
         self.assertLess(answer.status, 300, answer.body)
         return answer.json() if answer.body else None
 
-    def start(self, name: str, text: str, **more: Any) -> tuple[str, str]:
-        """A visitor begins a chat; its id and its token."""
-        session = Visitor(self.url, self.site, name).token
+    def start(self, name: str, text: str, by: Visitor | None = None, **more: Any) -> tuple[str, str]:
+        """A visitor, *by* or somebody new, begins a chat; its id and its token."""
+        session = (by or Visitor(self.url, self.site, name)).token
         made = self.ask("POST", "", {"key": f"start-{name}", "text": text, "name": name, **more}, session)
         return made["chat"], made["token"]
 

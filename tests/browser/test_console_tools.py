@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.browser.test_access import AXE
 from tests.browser.test_console import ConsoleCase
 from tests.browser.test_panel import VIOLATIONS
+from tests.support.client import Visitor
 
 
 class ToolTests(ConsoleCase):
@@ -96,11 +97,16 @@ class ToolTests(ConsoleCase):
         """The card follows the visitor from page to page, names browser and system, and says how a chat went."""
         page = self.operator("kim")
         self.online(page, capacity=0)
-        chat = self.start("Dora", "Hello", page={"url": "https://shop.example/a", "title": "Lamps"})
+        dora = Visitor(self.url, self.site, "Dora")
+        self.soon(lambda: self.assertEqual(dora.post("lamps", "I like these lamps").status, 201))
+        chat = self.start("Dora", "Hello", by=dora, page={"url": "https://shop.example/a", "title": "Lamps"})
         self.row(page, "Dora").click()
         page.get_by_role("button", name="Take", exact=True).click()
         card = page.locator("aside.visitor")
         card.get_by_role("link", name="Lamps").first.wait_for()
+        card.get_by_text("Elsewhere on the site").click()
+        card.get_by_role("heading", name="Comments: 1").wait_for()
+        card.get_by_text("I like these lamps").wait_for()
         self.ask("PUT", f"/{chat[0]}/visit", {"page": {"url": "https://shop.example/b", "title": "Plates"}}, chat[1])
         # Without a reload, and the newest page first.
         self.until(page, "document.querySelector('aside.visitor section a')?.textContent === 'Plates'")

@@ -18,6 +18,7 @@ from cackled.database.testing import TestServer
 from tests.support.chat_journal import ChatCrowd, staff_cookies
 from tests.support.daemon import Daemon, free_ports
 from tests.support.faults import FaultCase
+from tests.support.valkey import Valkey
 
 CHATS = int(os.environ.get("CACKLED_CHATS", "6"))
 OPERATORS = int(os.environ.get("CACKLED_CHAT_OPERATORS", "2"))
@@ -71,7 +72,10 @@ class ChatReplicaTests(FaultCase):
                 dns={"listen": [f"127.0.0.1:{node.dns_port}"], "ttl": 30},
             )  # fmt: skip
             if WORKERS:
-                node.settings["workers"] = WORKERS
+                valkey = Valkey()
+                self.addCleanup(valkey.remove)
+                valkey.start()
+                node.settings.update(workers=WORKERS, redis={"url": f"unix://{valkey.socket}"})
         for node in self.nodes:
             node.settings["nodes"] = listed
             node.start(wait=False)

@@ -7,8 +7,10 @@ from typing import Any
 
 from cackled.database.query import Query, ReadPreference
 from cackled.domain import text
+from cackled.domain.activity import Doings, doings
 from cackled.domain.bans import Bans
 from cackled.domain.errors import BadField, Conflict, Unprocessable
+from cackled.domain.locks import locks_of
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
@@ -33,6 +35,7 @@ class Desks:
         self._evict = parts.evict
         self._number = number
         self._bans = Bans(site, parts.database)
+        self._all, self._activity = parts.database, parts.activity
         self._channel = status_channel(site)
 
     async def listed(self, me: int, asked: ListQuery) -> tuple[list[str], str]:
@@ -75,6 +78,24 @@ class Desks:
         if not rows.rows:
             raise no_chat()
         return rows.rows[0]
+
+    async def activity(self, chat: int, staff: Staff) -> list[Doings]:
+        """What the conversation's visitor did elsewhere on the site.
+
+        Where not everybody may read everything, or the visitor keeps it private, only who moderates the whole site is
+        given words.
+        """
+        rows = await self._database.read(
+            queries.SELECT_WHOSE, self._site.id, chat, preference=ReadPreference.PRIMARY_PREFERRED
+        )
+        if not rows.rows:
+            raise no_chat()
+        visitor, hidden = rows.rows[0]
+        settings = self._site.settings
+        if settings.private or locks_of(settings).any:
+            hidden = True
+        words = not hidden or (staff.may("moderator") and not staff.sections)
+        return await doings(self._all, self._site, visitor, self._activity, words=words)
 
     async def take(self, chat: int, staff: Staff, over: bool) -> int:
         """Take a conversation; from a colleague only with *over*.

@@ -159,6 +159,16 @@ SELECT_CARD = Query(
     """,
     ("int", "bigint", "boolean"),
 )
+# Its visitor, and whether they want nobody to be shown what they wrote.
+SELECT_WHOSE = Query(
+    "select_chat_visitor",
+    """
+    select c.visitor_id, exists (
+      select from person p where p.site_id = c.site_id and p.visitor_id = c.visitor_id and p.private)
+    from chat c where c.site_id = $1 and c.id = $2
+    """,
+    _ONE,
+)
 TAKE_CHAT = Query("take_chat", "select take_chat($1, $2, $3, $4)", ("int", "bigint", "bigint", "boolean"))
 HAND_OVER_CHAT = Query(
     "hand_over_chat", "select hand_over_chat($1, $2, $3, $4, $5)", ("int", "bigint", "bigint", "bigint", "text")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
+from cackled.domain.activity import Doings
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
 from cackled.domain.text import clean_text
@@ -21,12 +22,27 @@ from cackled.products.chat.setup import Setups
 from cackled.products.chat.translations import Translations
 
 
+class ActivityAnswer(Struct, frozen=True):
+    """What a visitor did in other products that everybody may see, the latest of each first.
+
+    ``last`` is empty where the caller may not read all of the site, or the visitor keeps it private.
+    """
+
+    products: list[Doings]
+
+
 async def list_chats(call: Call) -> bytes:
     """List conversations, the latest changed first."""
     desks, query, me = call.service(Desks), call.query, call.colleague.account
     rows, cursor = await desks.listed(me, query)
     counts = msgspec.json.encode(staff_answers.ChatCounts(*await desks.counts(me)))
     return b'{"chats":[%b],"cursor":"%b","counts":%b}' % (",".join(rows).encode(), cursor.encode(), counts)
+
+
+async def activity(call: Call) -> Any:
+    """Get what the visitor of a conversation did elsewhere on the site."""
+    found = await call.service(Desks).activity(call.number("chat"), call.colleague)
+    return ActivityAnswer(found)
 
 
 async def take(call: Call) -> Any:
@@ -212,6 +228,11 @@ ROUTES = (
     Route(
         method="GET", path=_ALL, name="listChats", summary="List conversations, the latest changed first.",
         handler=list_chats, query=staff_answers.ListQuery, answer=staff_answers.Chats, **_SERVER,
+    ),
+    Route(
+        method="GET", path=_ONE + "/activity", name="getChatActivity",
+        summary="Get what the visitor of a conversation did elsewhere on the site.", handler=activity,
+        answer=ActivityAnswer, refusals=("chat",), **_STAFF,
     ),
     _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=staff_answers.TakeBody,
           bodiless=True),

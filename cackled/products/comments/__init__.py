@@ -17,7 +17,7 @@ from cackled.events import Position
 from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
 from cackled.products.comments import api, cackle_api, extras_api, moderated, seed, staff_api
-from cackled.products.comments.by_author import ByAuthor
+from cackled.products.comments.by_author import ACTIVITY, ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.conversations import Conversations
@@ -184,6 +184,7 @@ PRODUCT = Product(
     judged=JUDGED,
     authored=AUTHORED,
     shareable=SHAREABLE,
+    activity=ACTIVITY,
     seed=seed.fill,
     imports=_imports,
     exports=_exports,

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from cackled.database.query import Query
 from cackled.database.routing import Database
+from cackled.domain.activity import Activity
 from cackled.domain.people import People
 from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
-from cackled.products.comments.permalink import permalink
+from cackled.products.comments.permalink import ANCHOR, permalink
 
 SELECT_BY_AUTHOR = Query(
     "select_comments_by_author",
@@ -22,6 +23,22 @@ SELECT_BY_AUTHOR = Query(
     order by c.id desc limit $4
     """,
     ("int", "bigint", "bigint", "int"),
+)
+
+ACTIVITY = Activity(
+    find=Query(
+        "select_comment_activity",
+        """
+        select (select count(*) from (select from comment x where x.site_id = $1 and x.visitor_id = $2 and x.shown
+          and x.status = 1 and not x.shadow limit $3) n), c.id, c.src, h.url,
+          to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        from comment c join channel h on h.site_id = c.site_id and h.id = c.channel_id
+        where c.site_id = $1 and c.visitor_id = $2 and c.shown and c.status = 1 and not c.shadow
+        order by c.id desc limit $4
+        """,
+        ("int", "bigint", "int", "int"),
+    ),
+    anchor=ANCHOR,
 )
 
 

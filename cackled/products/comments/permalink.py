@@ -7,7 +7,7 @@ from cackled.domain.page_links import site_page
 from cackled.domain.shareable import Shareable
 from cackled.domain.sites import Site
 
-_ANCHOR = "mc-"
+ANCHOR = "mc-"
 
 # What was not shown, or is not for now, waits: it may be approved.
 SHAREABLE = Shareable(
@@ -21,11 +21,11 @@ SHAREABLE = Shareable(
         """,
         ("int", "bigint"),
     ),
-    anchor=_ANCHOR,
+    anchor=ANCHOR,
 )
 
 
 def permalink(site: Site, url: str, comment: int) -> str:
     """The address of a comment on its page; empty where the page is none of the site's."""
     page = site_page(site, url)
-    return f"{page}#{_ANCHOR}{comment}" if page else ""
+    return f"{page}#{ANCHOR}{comment}" if page else ""

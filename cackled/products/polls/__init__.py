@@ -20,7 +20,7 @@ from cackled.products.polls.seed import fill
 from cackled.products.polls.service import PRODUCT_NAME, Polls
 from cackled.products.polls.settings import PollSettings
 from cackled.products.polls.thread import THREAD
-from cackled.products.polls.upkeep import AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
+from cackled.products.polls.upkeep import ACTIVITY, AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -77,6 +77,7 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    activity=ACTIVITY,
     exports=_exports,
     imports=_imports,
     seed=fill,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cackled.database.query import Query
+from cackled.domain.activity import Activity
 from cackled.domain.erasure import Erasable
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
@@ -28,6 +29,23 @@ AUTHORED = Authored(
     # Names of voters are read when they are shown.
     spread=Query(
         "spread_ballots", "select null::bigint, null::bigint where $1 + $2 + $3 < 0", ("int", "bigint", "int")
+    ),
+)
+
+# Who voted is secret but where voters are shown; what they chose is not told here.
+ACTIVITY = Activity(
+    find=Query(
+        "select_poll_activity",
+        """
+        select (select count(*) from (select from ballot x join poll y on y.site_id = x.site_id and y.id = x.poll_id
+          where x.site_id = $1 and x.visitor_id = $2 and x.state = 1 and y.voters_shown limit $3) n),
+          p.id, p.question, h.url, to_char(b.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        from ballot b join poll p on p.site_id = b.site_id and p.id = b.poll_id
+        join channel h on h.site_id = p.site_id and h.id = p.channel_id
+        where b.site_id = $1 and b.visitor_id = $2 and b.state = 1 and p.voters_shown
+        order by b.created_at desc limit $4
+        """,
+        ("int", "bigint", "int", "int"),
     ),
 )
 

@@ -31,7 +31,7 @@ from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.thread import THREAD
 from cackled.products.reviews.thread.places import ReviewPlaces
-from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
+from cackled.products.reviews.upkeep import ACTIVITY, AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
 
 
 def _imports() -> Imports:
@@ -123,6 +123,7 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    activity=ACTIVITY,
     exports=_exports,
     imports=_imports,
     seed=fill,

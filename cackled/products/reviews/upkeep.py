@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cackled.database.query import Query
+from cackled.domain.activity import Activity
 from cackled.domain.erasure import Erasable
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
@@ -30,6 +31,24 @@ AUTHORED = Authored(
         "carry_reviews", "select channel, seq from carry_reviews($1, $2, $3, $4)", ("int", "bigint", "bigint", "int")
     ),
     spread=Query("spread_reviews", "select channel, seq from spread_reviews($1, $2, $3)", ("int", "bigint", "int")),
+)
+
+ACTIVITY = Activity(
+    find=Query(
+        "select_review_activity",
+        """
+        select (select count(*) from (select from review x where x.site_id = $1 and x.visitor_id = $2 and x.status = 1
+          and not x.shadow limit $3) n), r.id,
+          concat(repeat('★', r.star), case when r.star is not null then ' ' end,
+            coalesce(nullif(r.title, ''), nullif(r.src, ''), nullif(r.pros, ''), r.cons)), h.url,
+          to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        from review r join channel h on h.site_id = r.site_id and h.id = r.channel_id
+        where r.site_id = $1 and r.visitor_id = $2 and r.status = 1 and not r.shadow
+        order by r.created_at desc, r.id desc limit $4
+        """,
+        ("int", "bigint", "int", "int"),
+    ),
+    anchor="cr-",
 )
 
 RECOUNTS = (Query("recount_reviews", "select checked, wrong from recount_reviews()"),)

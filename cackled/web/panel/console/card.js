@@ -1,6 +1,9 @@
 // The visitor's card: where they are, how they came, what is known of them, and what they wrote elsewhere.
 import {html} from '../libraries.js';
+import {get} from '../api.js';
 import {address} from '../router.js';
+import {may} from '../session.js';
+import {useLoad} from '../ui/load.js';
 import {Mark, When} from '../ui/parts.js';
 import {number, t} from '../words.js';
 import {read} from './agent.js';
@@ -77,12 +80,16 @@ export function Card({work, talk, deeds, onBack}) {
   const begun = time(card.since || card.arrived || chat?.created);
   const here = chat?.state !== 'closed' && card.here !== false;
   const now = useNow(here && !!begun);
+  const done = useLoad(async () => {
+    const found = await get(`${work.calls.base}/${encodeURIComponent(talk.id)}/activity`);
+    return {of: talk.id, products: found.products};
+  }, [talk.id]);
   if (!chat) return html`<aside class="visitor" aria-label=${t('chat.card')}></aside>`;
   // The newest page first.
   const trail = [...(card.trail || [])].reverse();
   const agent = read(String(card.agent || ''));
   const past = (card.past || card.chats || []).filter((/** @type {any} */ one) => one.id !== talk.id);
-  const products = card.products || card.activity || [];
+  const products = /** @type {any[]} */ (done.value?.of === talk.id ? done.value.products : []);
   const fields = Object.entries(card.fields || {});
   const attributes = Object.entries(card.attributes || {});
   const tags = card.tags || [];
@@ -180,9 +187,22 @@ export function Card({work, talk, deeds, onBack}) {
       products.length > 0 &&
       html`<details>
         <summary>${t('chat.card.products')}</summary>
-        <ul class="trail">
-          ${products.map((/** @type {any} */ one, /** @type {number} */ n) => html`<li key=${n}>${t(`settings.group.${one.product}`)}: <span dir="auto">${one.text || (one.count === undefined ? '' : number(one.count))}</span> ${one.created && html`<${When} at=${one.created} />`}</li>`)}
-        </ul>
+        ${products.map(
+          one =>
+            html`<h4 key=${one.product}>
+                ${t(`settings.group.${one.product}`)}: ${number(one.count)}${one.count < 1000 ? '' : '+'}
+              </h4>
+              <ul class="trail">
+                ${one.last.map(
+                  (/** @type {any} */ deed, /** @type {number} */ n) =>
+                    html`<li key=${n}>
+                      ${deed.url ? html`<${PageLink} page=${{url: deed.url, title: deed.text}} />` : html`<span dir="auto">${deed.text}</span>`}
+                      <span class="muted"><${When} at=${deed.created} /></span>
+                    </li>`,
+                )}
+              </ul>`,
+        )}
+        ${may(work.site, 'moderator') && card.visitor && html`<a href=${address(`/sites/${work.site}/queue`, {state: 'all', q: `author:#${card.visitor}`})}>${t('nav.queue')}</a>`}
       </details>`
     }
     <${Quality} quality=${card.quality} />
