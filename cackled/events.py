@@ -93,6 +93,7 @@ class EventType(Struct, frozen=True, kw_only=True):
     - ``removes``: the text of the subject is removed from all earlier events.
     - ``rewrites``: in all earlier events that hold the subject, it is replaced by the subject of this event.
     - ``ends``: it is the last of its channel, and all earlier events of that channel are nothing any more.
+    - ``private``: it is told in guarded channels alone (`cackled.domain.listening`).
     - ``data``: the members of its data, which the browser side is checked against; they are written by the database.
 
     Raises:
@@ -105,6 +106,7 @@ class EventType(Struct, frozen=True, kw_only=True):
     removes: bool = False
     rewrites: bool = False
     ends: bool = False
+    private: bool = False
     data: DataShape | None = None
 
     def __post_init__(self) -> None:

@@ -30,13 +30,13 @@ class Gate:
         self._sessions = sessions
         self._keys = keys
 
-    async def find(self, request: Request, site: Site | None) -> Staff | None:
-        """Who it is, with the role on *site*; None where nobody is signed in.
+    async def find(self, request: Request, site: Site | None, *, certain: bool = False) -> Staff | None:
+        """Who it is, with the role on *site*; None where nobody is signed in. *certain*: as the primary has it.
 
         Raises:
             Unauthorized: a key that does not hold here.
         """
-        preference = ReadPreference.NEAREST if request.method in READS else ReadPreference.PRIMARY
+        preference = ReadPreference.NEAREST if request.method in READS and not certain else ReadPreference.PRIMARY
         token = bearer(request)
         if token is not None:
             return await self._key(token, site, preference)

@@ -72,10 +72,13 @@ DELETE_OTHER_SESSIONS = Query(
     "delete from catalog.account_session where account_id = $1 and id <> $2 returning id", ("bigint", "bigint"),
 )  # fmt: skip
 
-# The sites whose queue an account may have listened to.
+# The sites whose queue or conversations an account may have listened to.
 SELECT_SITES_HEARD = Query(
     "select_sites_heard",
-    "select site_id from catalog.membership where account_id = $1 and role in ('owner', 'admin', 'moderator')",
+    """
+    select site_id from catalog.membership
+    where account_id = $1 and role in ('owner', 'admin', 'moderator', 'operator')
+    """,
     ("bigint",),
 )
 

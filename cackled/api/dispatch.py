@@ -109,7 +109,9 @@ class Dispatcher:
         call = Call(context, request, site, parameters, route.product, for_own_pages=True)
         if route.caller is Caller.OWN_PAGE or bearer(request) is None:
             check_own_page(request)
-        call.staff = staff = await context.gate.find(request, None if site is NO_SITE else site)
+        call.staff = staff = await context.gate.find(
+            request, None if site is NO_SITE else site, certain=route.certain
+        )
         if route.caller is Caller.OWN_PAGE:
             return call
         if staff is None:

@@ -83,6 +83,7 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
       ``""``: any account, where the path names no site. ``scope``: what a site's key must be for, ``""``: no key may.
       ``fresh``: whoever is signed in must have shown lately that it is them. ``whole``: not for moderators of sections.
+      ``certain``: the role is asked of the primary, also where the call reads: a replica may know an older one.
     - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
     - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
     - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
@@ -111,6 +112,7 @@ class Route(Struct, frozen=True, kw_only=True):
     scope: str = ""
     fresh: bool = False
     whole: bool = False
+    certain: bool = False
     reach: Reach = Reach.SITE
     channel: ChannelOf | None = None
     limit: str

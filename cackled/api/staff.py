@@ -27,8 +27,8 @@ READS = (b"GET", b"HEAD", b"OPTIONS")
 class StaffGate(Protocol):
     """Finds out who makes a call of staff."""
 
-    async def find(self, request: Request, site: Site | None) -> Staff | None:
-        """Who it is, with the role on *site*; None where nobody is signed in.
+    async def find(self, request: Request, site: Site | None, *, certain: bool = False) -> Staff | None:
+        """Who it is, with the role on *site*; None where nobody is signed in. *certain*: as the primary has it.
 
         Raises:
             Unauthorized: a key, or a session, that does not hold.

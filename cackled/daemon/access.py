@@ -1,86 +1,93 @@
-"""Who may listen to which channel, under which name, and for how long."""
+"""Who may listen to which channel, under which name, and for how long.
+
+A private channel (a conversation, or a room of staff) is listened to by whoever proves that they may, and its number
+opens nothing: its visitor by the conversation's token, staff by a ticket (`cackled.domain.staff_tickets`). Both are
+signed, so that nobody asks the database. Which channels are private the hub learns with where they stand, and asks
+here (`Access.admits`) before it tells anything of one; where it knows already, a stranger is refused at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from cackled.api.public_root import listening_refused
 from cackled.database.errors import DatabaseError
-from cackled.database.query import Query, ReadPreference
-from cackled.database.routing import Database
 from cackled.domain.conversation_access import Doors
 from cackled.domain.errors import Refused, TooFast
-from cackled.domain.grants import Grants
+from cackled.domain.grants import MOST_TOKENS, Grants
 from cackled.domain.limits import CallLimits
+from cackled.domain.listening import Proof
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
+from cackled.domain.staff_tickets import PREFIX, StaffTickets, Ticket
 from cackled.realtime.access import Refusal
 
-# With this token somebody of the staff asks for the channel of the queue, or of a conversation. Their numbers are
-# random and told to those alone whom they concern: whoever names one may listen, however the site is closed to readers.
-STAFF = "staff"
-SELECT_STAFF_CHANNEL = Query(
-    "select_staff_channel",
-    """
-    select false from staff_channel where site_id = $1 and channel_id = $2
-    union all select false from staff_section_channel where site_id = $1 and channel_id = $2
-    union all select true from channel where site_id = $1 and id = $2 and product = 'chat'
-    """,
-    ("int", "bigint"),
-)
-# Staff's channels that are remembered.
-MOST_STAFF = 10_000
+NEEDED = "That channel needs a token of it."
 
 
 class Access:
-    """What realtime asks before it lets a client listen."""
+    """What realtime asks before it lets a client listen.
+
+    *proofs*: who knows visitors' tokens of private channels, by product; *guard*: what is known to guard a channel.
+    """
 
     def __init__(
-        self, sites: SiteDirectory, grants: Grants, doors: Doors, wall_time: Callable[[], float], database: Database
-    ) -> None:
-        self._database = database
-        self._staff: set[tuple[int, int]] = set()
-        # Those of them that are conversations: nothing is told in one that is over, so that nobody has to ask again, as
-        # consoles do for each row that they show.
-        self._conversations: set[tuple[int, int]] = set()
+        self, sites: SiteDirectory, grants: Grants, doors: Doors, wall_time: Callable[[], float],
+        tickets: StaffTickets, proofs: Mapping[str, Proof], guard: Callable[[int, int], str | None],
+    ) -> None:  # fmt: skip
         self.sites = sites
         self.grants = grants
         self._doors = doors
         self._wall_time = wall_time
+        self._tickets = tickets
+        self._proofs = proofs
+        self._guard = guard
 
     def authorize(
         self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]
     ) -> Refusal | Awaitable[Refusal | None] | None:
         """Who may listen to a channel; an awaitable where the channel's key has to be looked up for that."""
-        if STAFF in tokens and self.sites.find(site_id) is not None:
-            return self._staffed(site_id, channel, origin, tuple(one for one in tokens if one != STAFF))
+        guard = self._guard(site_id, channel)
+        if guard != "" and tokens and self.sites.find(site_id) is not None and self._of_staff(site_id, tokens):
+            # However the site is closed to readers. Where it is not known what the channel is, `admits` decides.
+            wrong = guard is not None and self._left(site_id, channel, guard, tokens) == 0
+            return Refusal(403, "not-granted", "The token does not grant that channel.") if wrong else None
         refused = listening_refused(self.sites, self.grants, site_id, channel, origin, tokens)
         if refused is not None:
             return _refusal(refused)
+        if guard and self._left(site_id, channel, guard, tokens) == 0:
+            return Refusal(401, "bad-token" if tokens else "no-token", NEEDED)
         site = self.sites.find(site_id)
         if site is None or not self._doors.locked(site):
             return None
         return self._look(site, channel, tokens)
 
-    async def _staffed(self, site: int, channel: int, origin: str | None, others: tuple[str, ...]) -> Refusal | None:
-        if (site, channel) in self._conversations:
+    def admits(self, site_id: int, channel: int, guard: str, tokens: tuple[str, ...]) -> float | None:
+        """For how many seconds the bearer of *tokens* may listen where *guard* is; None: no limit, 0: not at all.
+
+        Of a channel without a guard that is asked where `authorize` has not looked: somebody of the staff came.
+        """
+        if guard:
+            return self._left(site_id, channel, guard, tokens)
+        site = self.sites.find(site_id)
+        if site is None or not self._of_staff(site_id, tokens):
             return None
-        try:
-            found = await self._database.site(site).read(
-                SELECT_STAFF_CHANNEL, site, channel, preference=ReadPreference.PRIMARY_PREFERRED
-            )
-        except DatabaseError:
-            return Refusal(503, "unavailable", "Not available right now.", 2.0)
-        if found.rows:
-            if len(self._staff) >= MOST_STAFF:
-                self._staff.clear()
-                self._conversations.clear()
-            self._staff.add((site, channel))
-            if found.rows[0][0]:
-                self._conversations.add((site, channel))
+        closed = self.grants.refused(site, tokens, channel) is not None or self._doors.locked(site)
+        return 0.0 if closed else None
+
+    def _of_staff(self, site: int, tokens: tuple[str, ...]) -> list[Ticket]:
+        """The tickets among *tokens* that hold."""
+        found = (self._tickets.read(site, one) for one in tokens[:MOST_TOKENS] if one.startswith(PREFIX))
+        return [one for one in found if one is not None]
+
+    def _left(self, site: int, channel: int, guard: str, tokens: tuple[str, ...]) -> float | None:
+        """As `admits`, of a guarded channel."""
+        product, _, key = guard.partition(":")
+        proof = self._proofs.get(product)
+        if proof is not None and any(proof.holds(site, key, one) for one in tokens[:MOST_TOKENS]):
             return None
-        usual = self.authorize(site, channel, origin, others)
-        return usual if usual is None or isinstance(usual, Refusal) else await usual
+        fitting = (one for one in self._of_staff(site, tokens) if one.room == channel or product == one.opens)
+        return max(map(self._tickets.seconds_left, fitting), default=0.0)
 
     async def _look(self, site: Site, channel: int, tokens: tuple[str, ...]) -> Refusal | None:
         try:
@@ -97,8 +104,16 @@ class Access:
     def seconds_left(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> float | None:
         """For how many seconds the bearer of *tokens* may listen to a channel; None where nobody has to ask."""
         site = self.sites.find(site_id)
-        if site is None or (STAFF in tokens and (site_id, channel) in self._staff):
+        if site is None:
             return None
+        guard = self._guard(site_id, channel)
+        if guard:
+            left = self._left(site_id, channel, guard, tokens)
+            if left is not None:
+                return left
+        elif guard is None and (tickets := self._of_staff(site_id, tokens)):
+            # What the channel is will be known in a moment.
+            return max(map(self._tickets.seconds_left, tickets))
         until = self._doors.until(site, channel, tokens)
         found = [self.grants.seconds_left(site, tokens, channel), until and max(0.0, until - self._wall_time())]
         return min((one for one in found if one is not None), default=None)

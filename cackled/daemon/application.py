@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
 from twisted.web.resource import IResource
 
 from cackled.clock import wall_time
@@ -46,6 +47,7 @@ from cackled.domain.signed_media import SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
+from cackled.domain.staff_tickets import StaffTickets
 from cackled.domain.uploads import Uploads
 from cackled.domain.usage import Usage
 from cackled.domain.vouching import Vouching
@@ -71,6 +73,9 @@ from cackled.products.product import Feature, OutboxParts, Product, SharedParts
 from cackled.products.registry import Registry
 from cackled.realtime.hub import Hub
 
+# Seconds for which whoever listened by a ticket of a room of staff goes on once that has ended.
+MOVING_SECONDS = 5.0
+
 
 class Application:
     """The parts that need the database. ``limits`` is there once `open` was called."""
@@ -95,7 +100,10 @@ class Application:
         self.grants = Grants(wall_time, registry.names)
         self.usage = Usage(self.database, clock, metrics)
         self.signed_media = SignedMedia(wall_time)
-        log, outward = EventLog(self.database, self.sites, self.signed_media), infrastructure.outward
+        self.tickets = StaffTickets(wall_time)
+        self._moving: set[IDelayedCall] = set()
+        log = EventLog(self.database, self.sites, self.signed_media, registry.private)
+        outward = infrastructure.outward
         self.hub = Hub(
             clock=clock,
             random=infrastructure.random,
@@ -109,7 +117,7 @@ class Application:
         )
         self.router = router = EventRouter(
             sites=self.sites, hub=self.hub, cache=infrastructure.cache, microcache=infrastructure.microcache,
-            outward=outward, signer=self.signed_media,
+            outward=outward, signer=self.signed_media, moved=self._staff_moved,
         )  # fmt: skip
         if outward is not None:
             outward.deliver_to(signal=router.signalled, hint=router.hinted, came=router.came, gone=router.gone)
@@ -153,7 +161,8 @@ class Application:
         in_thread = infrastructure.in_thread
         self.shared: dict[type, Any] = {
             SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage, Config: config,
-            SignedMedia: self.signed_media, WebhookSender: self.webhooks, EventTypes: self.event_types,
+            SignedMedia: self.signed_media, StaffTickets: self.tickets, WebhookSender: self.webhooks,
+            EventTypes: self.event_types,
             LimitTable: LimitTable(tuple(
                 LimitRow(one.name, one.rate.rate, one.rate.burst, one.rate.site_rate)
                 for one in registry.limits(config.limits) if not one.like
@@ -295,6 +304,12 @@ class Application:
             if part is before:
                 tail.forget(site)
 
+    def _staff_moved(self, site: int, room: int) -> None:
+        """A room of staff has ended: its tickets hold no more. Who may, has another one after a moment."""
+        self.tickets.end(site, room)
+        self._moving = {one for one in self._moving if one.active()}
+        self._moving.add(self.infrastructure.reactor.callLater(MOVING_SECONDS, self.hub.recheck, site))
+
     # Life
 
     async def open(self) -> IResource:
@@ -313,6 +328,9 @@ class Application:
         secret = await self.sites.secret("session")
         sessions = Sessions(secret, wall_time, infrastructure.random)
         self.signed_media.use(secret)
+        self.tickets.use(secret)
+        for kind in self.registry.proofs.values():
+            self.shared[kind].use(secret)
         self.hub.start()
         await DeferredList([Deferred.fromCoroutine(tail.start()) for tail in self.tails])
         if alone:
@@ -355,4 +373,7 @@ class Application:
         self.hub.stop()
         for tail in self.tails:
             await tail.stop()
+        for call in self._moving:
+            if call.active():
+                call.cancel()
         await self.database.stop()

@@ -5,7 +5,7 @@ The order matters: caches are evicted before anybody is told, so whoever reads a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import structs
@@ -15,6 +15,7 @@ from cackled.cluster.messages import Hint, Signal
 from cackled.database.errors import Unavailable
 from cackled.database.eventlog import load_events, load_seqs
 from cackled.database.routing import Database
+from cackled.domain.listening import Private, guard
 from cackled.domain.signed_media import SignedMedia
 from cackled.domain.sites import SiteDirectory
 from cackled.events import Event, Position
@@ -22,6 +23,9 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.latest_numbers import LogAway
 from cackled.realtime.presence import read_names
 from cackled.transport.microcache import Microcache
+
+# The last that a room of staff is told.
+STAFF_MOVED = "staff.moved"
 
 
 class Hints(Protocol):
@@ -35,12 +39,16 @@ class Hints(Protocol):
 
 
 class EventRouter:
-    """Hands events on; *outward* tells other processes, if there are any."""
+    """Hands events on; *outward* tells other processes, if there are any.
+
+    *moved* is called with the site and the number of a room of staff that has ended.
+    """
 
     def __init__(
         self, *, sites: SiteDirectory, hub: Hub, cache: SoftCache, microcache: Microcache, outward: Hints | None,
-        signer: SignedMedia,
+        signer: SignedMedia, moved: Callable[[int, int], None] = lambda site, room: None,
     ) -> None:  # fmt: skip
+        self._moved = moved
         self._sites = sites
         self._hub = hub
         self._cache = cache
@@ -73,6 +81,8 @@ class EventRouter:
         """An event came through the log: evict first, then keep and deliver."""
         self.wrote(event.position)
         self._hub.deliver(self._signed(event))
+        if event.type == STAFF_MOVED:
+            self._moved(event.site, event.channel)
 
     def _signed(self, event: Event) -> Event:
         return signed_event(event, self._sites, self._signer)
@@ -140,9 +150,13 @@ def signed_event(event: Event, sites: SiteDirectory, signer: SignedMedia) -> Eve
 
 
 class EventLog:
-    """The event log as the hub reads it."""
+    """The event log as the hub reads it. *private*: which channels are private, by product."""
 
-    def __init__(self, database: Database, sites: SiteDirectory, signer: SignedMedia) -> None:
+    def __init__(
+        self, database: Database, sites: SiteDirectory, signer: SignedMedia, private: Mapping[str, Private]
+    ) -> None:
+        self._private = private
+        self._products = tuple(private)
         self._database = database
         self._sites = sites
         self._signer = signer
@@ -159,13 +173,17 @@ class EventLog:
         except Unavailable as error:
             raise LogAway(str(error)) from None
 
-    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
-        """Where channels stand.
+    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """Where channels stand, and what guards them.
 
         Raises:
             LogAway: no server answers.
         """
         try:
-            return await load_seqs(self._database, site, channels)
+            found = await load_seqs(self._database, site, channels, self._products)
         except Unavailable as error:
             raise LogAway(str(error)) from None
+        return {one: (seq, self._guard(product, key)) for one, (seq, product, key) in found.items()}
+
+    def _guard(self, product: str | None, key: str | None) -> str:
+        return guard(product, key) if product and key is not None and self._private[product](key) else ""

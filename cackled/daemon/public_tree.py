@@ -76,7 +76,10 @@ def public_tree(
         shared=application.shared,
     )
     bootstrap = Bootstrap(context, registry.widgets)
-    access = Access(application.sites, application.grants, doors, wall_time, application.database)
+    proofs = {name: application.shared[kind] for name, kind in registry.proofs.items()}
+    access = Access(
+        application.sites, application.grants, doors, wall_time, application.tickets, proofs, application.hub.guard
+    )
     charge = partial(access.charge, limits)
     deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
     own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])
@@ -93,7 +96,7 @@ def public_tree(
         old=OldCalls(context, registry.old_calls),
         docs=OwnPages(DocsPages(WEB / "apidocs", api.document), config.http.hsts, own),
         realtime=RealtimeResource(
-            application.hub, access.authorize, access.name_of, access.seconds_left, charge
+            application.hub, access.authorize, access.name_of, access.seconds_left, charge, access.admits
         ),
         threads=MicrocachedResource(
             infrastructure.microcache, Threads(context, registry.threads, application.sites.secret).answer,

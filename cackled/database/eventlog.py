@@ -26,19 +26,29 @@ EVENTS_AFTER = Query(
 
 
 # Gives rows only for channels that somebody wrote on. Each other channel costs one index look-up.
-SEQS = Query("seqs", "select id, seq from channel where site_id = $1 and id = any($2)", ("int", "bigint[]"))
+SEQS = Query(
+    "seqs",
+    """
+    select id, seq, case when product = any($3) then product end, case when product = any($3) then key end
+    from channel where site_id = $1 and id = any($2)
+    """,
+    ("int", "bigint[]", "text[]"),
+)
 
 
-async def load_seqs(db: Database, site: int, channels: Sequence[int]) -> dict[int, int]:
-    """The current seq of those of *channels* that somebody wrote on (all others are at 0), in one statement.
+async def load_seqs(
+    db: Database, site: int, channels: Sequence[int], products: Sequence[str] = ()
+) -> dict[int, tuple[int, str | None, str | None]]:
+    """Those of *channels* that somebody wrote on (all others are at 0), in one statement.
 
-    It asks the server whose log is followed.
+    Gives the current seq; and product and key of those that belong to one of *products*, None of others. It asks the
+    server whose log is followed.
 
     Raises:
         Unavailable, QueryTimeout, QueryFailed
     """
-    answer = await db.site(site).read_log(SEQS, site, list(channels))
-    return dict(answer.rows)
+    answer = await db.site(site).read_log(SEQS, site, list(channels), list(products))
+    return {row[0]: (row[1], row[2], row[3]) for row in answer.rows}
 
 
 async def load_events(

@@ -1,6 +1,6 @@
 """The channels where those who work on a site listen: they end whenever somebody stops being one of them.
 
-Their numbers are random and told to staff alone. Whoever left knows the old numbers, on which nothing is said any more.
+They are listened to by tickets (`cackled.domain.staff_tickets`), which end with them, also those to conversations.
 """
 
 from __future__ import annotations

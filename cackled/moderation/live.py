@@ -57,17 +57,18 @@ class StaffMoved(Struct, frozen=True):
 
 
 EVENTS = (
-    EventType(type="item.queued", data=ItemQueued),
-    EventType(type="item.decided", data=ItemDecided),
-    EventType(type="item.claimed", data=ItemClaimed),
-    EventType(type="staff.moved", data=StaffMoved),
+    EventType(type="item.queued", private=True, data=ItemQueued),
+    EventType(type="item.decided", private=True, data=ItemDecided),
+    EventType(type="item.claimed", private=True, data=ItemClaimed),
+    EventType(type="staff.moved", private=True, data=StaffMoved),
 )
 
 
 class Place(Struct, frozen=True):
-    """A live channel, and the position to start from."""
+    """A live channel, and the position to start from. ``token`` lets the caller listen there for some minutes."""
 
     position: str
+    token: str
 
 
 class Live:

@@ -9,6 +9,7 @@ from cackled.database.query import Query
 from cackled.database.row_counts import Counted
 from cackled.domain.erasure import Erasable
 from cackled.domain.housekeeping import BATCH
+from cackled.domain.listening import always
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.personal_data import FOREVER, Held
@@ -85,6 +86,7 @@ FEATURE = Feature(
         Live: lambda parts, site: Live(site, parts.database, lambda: randbits(62)),
     },
     events=EVENTS,
+    private={"staff": always},
     problems=queue.PROBLEMS,
     limits=(Limit(name="read", rate=1, burst=20),),
     outbox={"moderation": make_bulk, "akismet": make_feedback},

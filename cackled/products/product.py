@@ -22,6 +22,7 @@ from cackled.domain.commands import Command
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
 from cackled.domain.limits import Buckets
+from cackled.domain.listening import Private
 from cackled.domain.mail_templates import LetterKind
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
@@ -162,6 +163,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``held``: what it has of visitors, by table; each table that names a visitor is in one of these.
     - ``moderated``: what the moderators' queue can list and do, by kind of item.
     - ``letters``: the kinds of mail that owners may word.
+    - ``private``: which of its channels nobody listens to without a proof, by the name that their rows have as product;
+      ``proofs``: the kind of ``shared`` that knows what visitors prove it with (`cackled.domain.listening.Proof`).
     """
 
     name: str
@@ -187,6 +190,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     held: tuple[Held, ...] = ()
     moderated: Mapping[str, Callable[[Database, Site], Moderated]] = {}
     letters: tuple[LetterKind, ...] = ()
+    private: Mapping[str, Private] = {}
+    proofs: Mapping[str, type] = {}
 
 
 class Product(Feature, frozen=True, kw_only=True):

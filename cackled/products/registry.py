@@ -24,6 +24,7 @@ from cackled.database.row_counts import Counted
 from cackled.domain.activity import Activity
 from cackled.domain.commands import Command, Data, OperatorParts
 from cackled.domain.erasure import Erasable
+from cackled.domain.listening import Private
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
 from cackled.domain.personal_data import Held
@@ -127,6 +128,16 @@ class Registry:
     def events(self) -> tuple[EventType, ...]:
         """The types of durable events."""
         return tuple(event for one in self.features for event in one.events)
+
+    @cached_property
+    def private(self) -> dict[str, Private]:
+        """Which channels are private, by the product of their rows."""
+        return {name: private for one in self.features for name, private in one.private.items()}
+
+    @property
+    def proofs(self) -> dict[str, type]:
+        """The shared parts that know who may listen there, by product."""
+        return {name: kind for one in self.features for name, kind in one.proofs.items()}
 
     @property
     def moderated(self) -> dict[str, Callable[..., Any]]:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 from cackled.events import Position
 from cackled.realtime import messages
-from cackled.realtime.channel import Client
+from cackled.realtime.channel import Admit, Client
 from cackled.realtime.framing import Limits
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
@@ -45,7 +45,9 @@ Authorize = Callable[[int, int, str | None, Tokens], Refusal | Awaitable[Refusal
 NameOf = Callable[[int, int, Tokens], str]
 # (site, channel, tokens) -> seconds for which the holder of the tokens may listen, or None for no time limit.
 LeftOf = Callable[[int, int, Tokens], float | None]
-
+# (site, channel, guard, tokens) -> seconds for which the holder of the tokens may listen to a channel that *guard*
+# protects ("": nothing does): None for no time limit, 0 not at all.
+Admits = Callable[[int, int, str, Tokens], float | None]
 
 # (address, cost) -> seconds to wait, or None if the address may spend this cost now.
 Charge = Callable[[str, float], float | None]
@@ -76,9 +78,10 @@ class Gate:
 
     def __init__(
         self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, seconds_left: LeftOf | None = None,
-        charge: Charge | None = None,
+        charge: Charge | None = None, admits: Admits | None = None,
     ) -> None:  # fmt: skip
         self.hub = hub
+        self._admits = admits
         self._charge = charge
         self._authorize = authorize
         self._name_of = name_of
@@ -110,15 +113,22 @@ class Gate:
         wait = self._charge(address, cost)
         return None if wait is None else Refusal(429, "too-fast", "Too many subscriptions from there.", wait)
 
-    def subscribe(self, client: Client, place: Position, tokens: Tokens = ()) -> None:
+    def subscribe(
+        self, client: Client, place: Position, tokens: Tokens = (), current: Callable[[], Tokens] | None = None
+    ) -> None:
         """Subscribe *client*, with the name and the time limit that *tokens* grant.
 
-        The caller has checked `ask` before.
+        The caller has checked `ask` before. *current* gives the tokens that the client has later.
         """
         if tokens:
-            self.hub.subscribe(client, place, self.name(place, tokens), self.left(place, tokens))
+            name, left = self.name(place, tokens), self.left(place, tokens)
+            self.hub.subscribe(client, place, name, left, self._admission(place, current or (lambda: tokens)))
         else:
             self.hub.subscribe(client, place)
+
+    def _admission(self, place: Position, tokens: Callable[[], Tokens]) -> Admit | None:
+        admits = self._admits
+        return None if admits is None else lambda guard: admits(place.site, place.channel, guard, tokens())
 
     def ask(self, place: Position, origin: str | None, tokens: Tokens) -> Refusal | Deferred[Refusal | None] | None:
         """Whether *origin* with *tokens* may listen to the channel of *place*.

@@ -6,7 +6,7 @@ Holds state only, without timers; `cackled.realtime.hub` changes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -21,6 +21,7 @@ LOST = -2
 GONE = 2**63
 
 Key = tuple[int, int]
+Admit = Callable[[str], float | None]
 
 # Values of `Client.form`: encoded by the transport itself; a WebSocket frame; an EventSource block for a connection
 # with one subscription.
@@ -62,6 +63,9 @@ class Client(Protocol):
     def expire(self, subscription: Subscription) -> None:
         """End *subscription*, whose permission has run out, unless the permission was extended meanwhile."""
 
+    def refuse(self, subscription: Subscription) -> None:
+        """End *subscription*: its channel is guarded, and the client did not prove that it may listen there."""
+
     def close(self, reason: str) -> None:
         """Close the connection in an orderly way because the server stops."""
 
@@ -75,13 +79,17 @@ class Subscription:
     ``seq`` is the number of the last event that the client was given (or the position it asked to resume from),
     `FROM_NOW`, `LOST` where its position can no longer be trusted, or `GONE`. ``ahead`` counts the loads that began
     after the subscription and found it ahead of the log; ``asked`` those that found it still behind the history.
+
+    ``admit`` says for how many seconds its client may listen to a channel, by what guards that: None without a limit, 0
+    not at all. Without one it never listens where there is a guard. It is let go of once there is none.
     """
 
-    __slots__ = ("ahead", "asked", "channel", "client", "name", "seq")
+    __slots__ = ("admit", "ahead", "asked", "channel", "client", "name", "seq")
 
-    def __init__(self, client: Client, channel: Channel, seq: int, name: str = "") -> None:
+    def __init__(self, client: Client, channel: Channel, seq: int, name: str = "", admit: Admit | None = None) -> None:
         self.client = client
         self.channel = channel
+        self.admit = admit
         # The name shown to others, or "".
         self.name = name
         self.seq = seq
@@ -109,13 +117,15 @@ class Channel:
     """One channel that has subscribers, or had some a while ago.
 
     ``live`` are the subscriptions that get each event as it comes, ``waiting`` those that first need missed events,
-    ``early`` the events that arrived before their predecessors.
+    ``early`` the events that arrived before their predecessors. ``guard`` names what protects it (``""``: nothing, it
+    is for everybody), as far as is known: None before the log was asked, and where nobody has written so far.
     """
 
     __slots__ = (
         "_live",
         "early",
         "flying",
+        "guard",
         "history",
         "jobs",
         "key",
@@ -136,6 +146,7 @@ class Channel:
         self.key: Key = (site, channel)
         self.sub = f"{site}/{channel}"
         self.history = History()
+        self.guard: str | None = None
         self._live: set[Subscription] = set()
         self.snapshot: tuple[Subscription, ...] | None = ()
         # In the order in which they came.
@@ -186,6 +197,13 @@ class Channel:
         if snapshot is None:
             snapshot = self.snapshot = tuple(self._live)
         return snapshot
+
+    def pause(self) -> None:
+        """Move all live subscriptions back to waiting, each with its position."""
+        self.jobs.clear()
+        self.waiting.update(dict.fromkeys(self._live))
+        self._live.clear()
+        self.snapshot = ()
 
     def mistrust(self) -> None:
         """Move all live subscriptions back to waiting with position `LOST`, and drop the messages being sent."""

@@ -138,6 +138,10 @@ class Connection:
 
     def expire(self, subscription: Subscription) -> None:
         """Tell the client that its permission has run out, and close; a new permission comes with a new request."""
+        self.refuse(subscription)
+
+    def refuse(self, subscription: Subscription) -> None:
+        """Tell the client that it needs a token for a channel, and close."""
         self.control(error("token", subscription.channel.sub))
         self.close("expired")
 

@@ -164,3 +164,12 @@ class HistoryStore:
         history.ring.clear()
         history.floor = history.seq
         self._written.pop(history, None)
+
+
+def fitting(missed: list[Message], room: int, overhead: int) -> list[Message] | None:
+    """The first of *missed* that fit into *room* bytes, counting *overhead* bytes more for each; None if all fit."""
+    for count, message in enumerate(missed):
+        room -= len(message.body) + overhead
+        if room < 0:
+            return missed[:count]
+    return None

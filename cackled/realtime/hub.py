@@ -22,11 +22,11 @@ from cackled.clock import Periodic
 from cackled.events import Event, EventType, Position
 from cackled.metrics import Metrics
 from cackled.realtime import messages
-from cackled.realtime.channel import FROM_NOW, Channel, Client, Key, Subscription
+from cackled.realtime.channel import FROM_NOW, GONE, Admit, Channel, Client, Key, Subscription
 from cackled.realtime.drain import drain, each
 from cackled.realtime.fanout import FanOut
 from cackled.realtime.heartbeat import Heartbeat
-from cackled.realtime.history import UNKNOWN, HistoryStore
+from cackled.realtime.history import UNKNOWN, HistoryStore, fitting
 from cackled.realtime.latest_numbers import Seqs
 from cackled.realtime.messages import Message
 from cackled.realtime.presence import Presence
@@ -70,7 +70,7 @@ class Hub:
 
     ``allows(site, feature)`` switches ``presence`` and ``typing`` per site. ``announce(site, channel, type, data)`` is
     called for signals that begin here (typing, presence counts), for whoever carries them to other processes.
-    ``types`` are the types of events that hold words or change those of others.
+    ``types`` are the types of events that hold words, change those of others, or are private.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class Hub:
         self._origins: dict[str, str] = {}
         self._ends: dict[Channel, Message] = {}
         self._kinds: dict[str, int] = {}
+        types = tuple(types)
+        self._private = frozenset(one.type for one in types if one.private)
         self._durable = messages.DurableMessages(types)
         self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
         self._count(metrics)
@@ -156,6 +158,16 @@ class Hub:
         if channel is None:
             return
         history = channel.history
+        if channel.guard is None and history.known:
+            # The first event that comes where nobody had written.
+            if event.type in self._private:
+                # By now the log knows what guards the channel: everybody is looked at once more before this is told.
+                self._store.forget(history)
+                channel.early.clear()
+                channel.pause()
+                self.recovery.settle(channel)
+                return
+            channel.guard = ""
         if event.seq == history.seq + 1 and history.known:
             self._append(channel, self._durable(event, self.clock.seconds()))
             if channel.early:
@@ -289,13 +301,20 @@ class Hub:
         for subscription in subscriptions:
             self._leave(subscription)
 
+    def guard(self, site: int, channel: int) -> str | None:
+        """What guards a channel (``""``: nothing); None where that is not known here."""
+        found = self._channels.get((site, channel))
+        return None if found is None else found.guard
+
     def subscribe(
-        self, client: Client, position: Position, name: str = "", left: float | None = None
+        self, client: Client, position: Position, name: str = "", left: float | None = None,
+        admit: Admit | None = None,
     ) -> Subscription:
         """Send *client* a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live events.
 
         Replaces an earlier subscription of the client to the same channel. *name* is shown to others; after *left*
-        seconds the client is told that its permission has run out.
+        seconds the client is told that its permission has run out. *admit*: see `Subscription`; it is asked before
+        anything of a guarded channel is told.
         """
         key = (position.site, position.channel)
         if client.subscriptions:
@@ -305,7 +324,7 @@ class Hub:
             channel = self._channels[key] = Channel(*key)
         if self._idle:
             self._idle.pop(key, None)
-        subscription = Subscription(client, channel, position.seq, name)
+        subscription = Subscription(client, channel, position.seq, name, admit)
         if name:
             self.presence.came(channel, name)
         if left is not None:
@@ -323,6 +342,14 @@ class Hub:
     def limit(self, subscription: Subscription, left: float) -> None:
         """End *subscription* in about *left* seconds, a little more or less so that not all end at once."""
         self._ending[subscription] = self.clock.seconds() + left - self.random.uniform(0, min(left, ENDING_SPREAD))
+
+    def recheck(self, site: int) -> None:
+        """End the subscriptions to guarded channels of *site* whose permission was taken back, as if it had run out."""
+        over = [
+            one for one in self._ending
+            if one.channel.key[0] == site and one.channel.guard and not self._admitted(one, one.channel.guard)
+        ]  # fmt: skip
+        Deferred.fromCoroutine(each(self.clock, over, self._expire))
 
     def unsubscribe(self, client: Client, site: int, channel: int) -> bool:
         """End *client*'s subscription to a channel; returns whether there was one."""
@@ -357,9 +384,31 @@ class Hub:
         self._store.append(channel.history, message)
         self._fan_out.spread(channel, message)
 
+    def _admitted(self, subscription: Subscription, guard: str) -> bool:
+        """Whether a subscription may listen where *guard* is; a time limit is noted."""
+        left = 0.0 if subscription.admit is None else subscription.admit(guard)
+        if left is not None:
+            if left <= 0:
+                return False
+            self.limit(subscription, left)
+        return True
+
+    def _refuse(self, subscription: Subscription) -> None:
+        if subscription.seq != GONE:
+            subscription.client.refuse(subscription)
+
     def _welcome(self, subscription: Subscription, missed: list[Message] | None) -> None:
         channel, client = subscription.channel, subscription.client
-        if missed and (part := _fitting(missed, client.room(), client.overhead())) is not None:
+        guard = channel.guard
+        if subscription.admit is not None or guard:
+            # Where nobody has written so far, it is for everybody until there is a guard.
+            if not self._admitted(subscription, guard or ""):
+                # It neither lives nor waits; what goes over the channel's subscriptions now is not to be disturbed.
+                self.clock.callLater(0, self._refuse, subscription)
+                return
+            if guard == "":
+                subscription.admit = None
+        if missed and (part := fitting(missed, client.room(), client.overhead())) is not None:
             if part or 2 * len(missed[0].body) <= self.config.client_buffer:
                 # More than may be buffered beside what already waits: send as much as fits. The client reconnects and
                 # gets the rest.
@@ -446,12 +495,3 @@ class Hub:
         self._store.expire(now)
         self.recovery.tidy()
         self.presence.second(now)
-
-
-def _fitting(missed: list[Message], room: int, overhead: int) -> list[Message] | None:
-    """The first of *missed* that fit into *room* bytes, counting *overhead* bytes more for each; None if all fit."""
-    for count, message in enumerate(missed):
-        room -= len(message.body) + overhead
-        if room < 0:
-            return missed[:count]
-    return None

@@ -19,9 +19,10 @@ from cackled.clock import sleep
 from cackled.realtime.channel import Channel
 from cackled.turns import Turns
 
-# (site, channels) -> the current seq of those channels that anybody wrote on; the others stand at 0. The answer must be
-# as fresh as the primary.
-Seqs = Callable[[int, Sequence[int]], Awaitable[Mapping[int, int]]]
+# (site, channels) -> of those channels that anybody wrote on the current seq, and what guards it ("": nothing, see
+# `cackled.realtime.channel.Channel`); the others stand at 0. The answer must be as fresh as the events delivered.
+Seqs = Callable[[int, Sequence[int]], Awaitable[Mapping[int, tuple[int, str]]]]
+NOTHING = (0, None)
 
 # Channels per statement: all who wait for them are served in one reactor turn.
 MOST = 200
@@ -69,8 +70,9 @@ class _Site:
 class Standing:
     """Asks for the latest numbers of channels.
 
-    *wanted* says whether anybody still waits for a channel. *told* is called with a channel and its seq, in the order
-    of asking. *count* is called with the outcome of each statement: ok or failed.
+    *wanted* says whether anybody still waits for a channel. *told* is called with a channel, its seq and what guards it
+    (None: nobody wrote there so far), in the order of asking. *count* is called with the outcome of each statement: ok
+    or failed.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Standing:
         random: Random,
         seqs: Seqs,
         wanted: Callable[[Channel], bool],
-        told: Callable[[Channel, int], None],
+        told: Callable[[Channel, int, str | None], None],
         count: Callable[[str], None],
     ) -> None:
         self._clock = clock
@@ -189,18 +191,18 @@ class Standing:
                 site.queue[channel] = None
                 continue
             try:
-                self._told(channel, seqs.get(channel.key[1], 0))
+                self._told(channel, *seqs.get(channel.key[1], NOTHING))
             except Exception:
                 log.failure("what {sub} waited for broke", sub=channel.sub)
                 site.queue[channel] = None
                 sound = False
         return sound
 
-    def _call(self, site: int, channels: list[int]) -> Deferred[Mapping[int, int]]:
+    def _call(self, site: int, channels: list[int]) -> Deferred[Mapping[int, tuple[int, str]]]:
         """The injected question with a time limit. On timeout it is left to finish by itself, not cancelled."""
-        answer: Deferred[Mapping[int, int]] = Deferred()
+        answer: Deferred[Mapping[int, tuple[int, str]]] = Deferred()
 
-        async def ask() -> Mapping[int, int]:
+        async def ask() -> Mapping[int, tuple[int, str]]:
             return await self._seqs(site, channels)
 
         def pass_on(result: Any) -> None:

@@ -95,6 +95,13 @@ class LongPoll:
         """Answer now: the permission is checked again at the next poll."""
         self._finish()
 
+    def refuse(self, subscription: Subscription) -> None:
+        """Answer that a token is needed."""
+        answer = self._answer
+        if answer is not None:
+            self._end()
+            answer(problem(401, "bad-token", detail="That channel needs a token of it."))
+
     def close(self, reason: str) -> None:
         """Answer now."""
         self._finish()

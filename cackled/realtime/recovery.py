@@ -156,8 +156,13 @@ class Recovery:
             lambda failure: log.failure("recovery of {sub} broke", failure, sub=channel.sub)
         )
 
-    def _stands(self, channel: Channel, current: int) -> None:
-        """The log says that *channel*'s latest number is *current*. That may be all that was needed."""
+    def _stands(self, channel: Channel, current: int, guard: str | None) -> None:
+        """The log says what *channel*'s latest number is, and what guards it. That may be all that was needed."""
+        if guard is None and channel.early and not channel.history.known:
+            # Something was written while the log was asked.
+            self._standing.ask(channel)
+            return
+        channel.guard = guard
         if not self._wants(channel):
             channel.flying = False
             return

@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cackled.realtime.access import (
+    Admits,
     Authorize,
     Charge,
     Gate,
@@ -38,15 +39,16 @@ class RealtimeResource(Resource):
     """The resource ``/rt``.
 
     *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`). *name_of* gives
-    the name shown for them, *seconds_left* the time limit, and *charge* whether the address may spend the cost.
+    the name shown for them, *seconds_left* the time limit, *charge* whether the address may spend the cost, *admits*
+    who may listen where a channel is guarded.
     """
 
     def __init__(
         self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, seconds_left: LeftOf | None = None,
-        charge: Charge | None = None,
+        charge: Charge | None = None, admits: Admits | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        gate = Gate(hub, authorize, name_of, seconds_left, charge)
+        gate = Gate(hub, authorize, name_of, seconds_left, charge, admits)
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))

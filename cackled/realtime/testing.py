@@ -86,6 +86,11 @@ class FakeClient:
         self.closed.append(f"expired {subscription}")
         self.hub.unsubscribe(self, *subscription.channel.key)
 
+    def refuse(self, subscription: Subscription) -> None:
+        """Record the call, and leave the channel."""
+        self.closed.append(f"refused {subscription}")
+        self.hub.unsubscribe(self, *subscription.channel.key)
+
     def close(self, reason: str) -> None:
         """Record the reason."""
         self.closed.append(reason)
@@ -102,12 +107,14 @@ class ModelLog:
 
     ``failing``: loads raise. ``held``: loads answer with the state at the time of the question, but only on `release`.
     ``behind``: number of newest events that loads don't see (a replica that lags). ``keep``: events of a channel that
-    the log holds. ``asked`` are the questions for events, ``standing`` those for latest numbers.
+    the log holds. ``guards``: what guards channels, by number. ``asked`` are the questions for events, ``standing``
+    those for latest numbers.
     """
 
     def __init__(self) -> None:
         self.events: dict[tuple[int, int], list[Event]] = {}
         self.first: dict[tuple[int, int], int] = {}
+        self.guards: dict[int, str] = {}
         self.failing = False
         self.held = False
         self.behind = 0
@@ -135,13 +142,16 @@ class ModelLog:
         """The latest number of a channel."""
         return self.first.get((site, channel), 0) + len(self.events.get((site, channel), ()))
 
-    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
+    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, tuple[int, str]]:
         """See `cackled.realtime.latest_numbers.Seqs`."""
         self.standing.append((site, list(channels)))
         if self.failing:
             raise ConnectionError("the log is down")
         found = {one: max(0, self.current(site, one) - self.behind) for one in channels}
-        return await self._hold({one: seq for one, seq in found.items() if seq})
+        answer: dict[int, tuple[int, str]] = await self._hold(
+            {one: (seq, self.guards.get(one, "")) for one, seq in found.items() if seq}
+        )
+        return answer
 
     async def load(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
         """See `cackled.realtime.recovery.Load`."""

@@ -236,7 +236,7 @@ class WebSocket(WebSocketConnection):
         self.cork()
         self.send(answer + self._gate.hello.frame)
         for position in positions:
-            self._gate.subscribe(self, position, self._tokens)
+            self._gate.subscribe(self, position, self._tokens, self._held)
         self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
@@ -263,8 +263,15 @@ class WebSocket(WebSocketConnection):
         if left > 0:
             self.hub.limit(subscription, left)
             return
-        self.hub.unsubscribe(self, *key)
+        self.refuse(subscription)
+
+    def refuse(self, subscription: Subscription) -> None:
+        """Tell the client that it needs a token for a channel. The connection stays open."""
+        self.hub.unsubscribe(self, *subscription.channel.key)
         self.control(messages.error("token", subscription.channel.sub))
+
+    def _held(self) -> Tokens:
+        return self._tokens
 
     def said(self, opcode: int, payload: bytes) -> None:
         """Handle a client's message. What can't be understood or granted is answered with an ``error`` message."""
@@ -324,7 +331,7 @@ class WebSocket(WebSocketConnection):
         if answer is None:
             answer = self._gate.charge(self._address, (position,))
         if answer is None:
-            self._gate.subscribe(self, position, self._tokens)
+            self._gate.subscribe(self, position, self._tokens, self._held)
         elif answer.status == 429:
             self.control(messages.error("limit", position.sub))
         elif answer.type == "origin":

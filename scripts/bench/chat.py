@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # Beside this file lies one called http.py, which must not hide the library's.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -32,6 +32,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import psycopg2  # noqa: E402
 
 from cackled.database import stale_files  # noqa: E402
+from cackled.domain.staff_tickets import StaffTickets  # noqa: E402
 from scripts.bench.harness import Daemon, quantiles, request  # noqa: E402
 
 API = "/api/v1/sites/1/chats"
@@ -77,12 +78,12 @@ class Listeners(threading.Thread):
         self.chooser.register(one, selectors.EVENT_READ)
         self.count += 1
 
-    def watch(self, subs: list[str]) -> None:
-        """One more console: a WebSocket that listens in several channels."""
+    def watch(self, subs: list[str], ticket: str) -> None:
+        """One more console: a WebSocket that listens in several channels by a ticket of staff."""
         one = socket.create_connection(("127.0.0.1", self.port))
         query = "&".join(f"sub={sub}" for sub in subs)
         one.sendall(
-            f"GET /rt/ws?{query}&token=staff HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            f"GET /rt/ws?{query}&token={ticket} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
@@ -230,12 +231,16 @@ def run(daemon: Daemon, args: argparse.Namespace) -> None:
         listeners.listen(f"1/{channel}", token=token)
     # Consoles hear the operators' channel; some of them show conversations, too.
     ((there,),) = database(daemon, "select c.id from staff_channel(1, 4242424242, array[chr(1) || 'chat']) c (id)")
+    ((secret,),) = database(daemon, "select value from catalog.secret where name = 'session'")
+    tickets = StaffTickets(time.time)
+    tickets.use(bytes(cast(bytes, secret)))
     bare, showing = Listeners(daemon.port), Listeners(daemon.port)
     bare.start()
     showing.start()
     shown = [f"1/{channel}" for _, _, channel in chats[: args.shown]]
     for number in range(args.consoles):
-        (showing if number % 2 else bare).watch([f"1/{there}", *(shown if number % 2 else [])])
+        subs = [f"1/{there}", *(shown if number % 2 else [])]
+        (showing if number % 2 else bare).watch(subs, tickets.make(1, cast(int, there), "account:1", "chat"))
     time.sleep(2)
     waits = Waits(daemon)
     waits.start()

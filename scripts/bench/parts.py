@@ -156,7 +156,7 @@ def realtime_parts() -> list[Part]:
     async def load(site: int, channel: int, after: int, limit: int) -> Any:
         return 0, None
 
-    async def stand(site: int, channels: Any) -> dict[int, int]:
+    async def stand(site: int, channels: Any) -> dict[int, tuple[int, str]]:
         return {}
 
     hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, seqs=stand, metrics=metrics)

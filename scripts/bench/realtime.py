@@ -118,7 +118,7 @@ def serve(presence: bool) -> None:
         return seqs.get(channel, 0), None
 
     async def stand(site, channels):
-        return seqs
+        return {one: (seqs[one], "") for one in channels if one in seqs}
 
     class Publisher(Resource):
         isLeaf = True

@@ -65,8 +65,8 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     async def load(site: int, channel: int, after: int, limit: int) -> Any:
         return seqs.get(channel, 0), None
 
-    async def stand(site: int, channels: Any) -> dict[int, int]:
-        return seqs
+    async def stand(site: int, channels: Any) -> dict[int, tuple[int, str]]:
+        return {one: (seqs[one], "") for one in channels if one in seqs}
 
     class Publisher(Resource):
         isLeaf = True

@@ -80,7 +80,7 @@ class PrivateTests(MediaCase):
         await self.close_site("private")
         channel = self.sql("select channel_id from event where type like 'comment%%' limit 1")[0][0]
         application = self.application
-        log = EventLog(application.database, application.sites, application.signed_media)
+        log = EventLog(application.database, application.sites, application.signed_media, {})
         _, events = await log.events(1, channel, 0, 10)
         assert events
         given: list[Event] = []

@@ -120,17 +120,21 @@ class FlowTests(QueueApiCase):
 
     async def test_live_when_closed(self) -> None:
         """It is heard on a private site too; the word that opens it opens nothing else."""
-        place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        told = (await self.eve.ask("GET", f"{BASE}/live")).json()
+        place, ticket = told["position"], told["token"]
         secret = "a-secret-of-the-site-that-is-long-enough"
         await self.application.sites.change(1, "channel_secret", secret)
         await self.application.sites.change(1, "private", True)
         await self.eve.ask("POST", f"{BASE}/actions", {"items": [self.made], "action": "approve"})
-        heard = await self.ask("GET", f"/rt/poll?sub={place}&token=staff&wait=1")
+        heard = await self.ask("GET", f"/rt/poll?sub={place}&token={ticket}&wait=1")
         self.assertEqual((heard.status, b"item.decided" in heard.body), (200, True), heard)
         page = self.sql("select id from channel where product = 'comments'")[0][0]
-        for sub, token in ((place, ""), (f"1/{page}@0", "staff"), (f"1/{page}@0", "")):
-            refused = await self.ask("GET", f"/rt/poll?sub={sub}&token={token}&wait=0")
-            self.assertIn(b"no-token", refused.body, refused)
+        for sub, token, slug in (
+            (place, "", "no-token"), (place, "staff", "bad-token"), (f"1/{page}@0", ticket, "bad-token"),
+            (f"1/{page}@0", "", "no-token"),
+        ):  # fmt: skip
+            refused = await self.ask("GET", f"/rt/poll?sub={sub}&token={token}&wait=5")
+            self.assertEqual(refused.slug, slug, (sub, token))
 
     async def test_bad_input(self) -> None:
         """A reason for each."""
@@ -259,16 +263,19 @@ class RightTests(QueueApiCase):
         again = await self.of_sections("/games", "/sport")
         # In whatever order they are named.
         self.assertNotEqual((await again.ask("GET", f"{BASE}/live")).json()["position"], own)
-        own = (await sam.ask("GET", f"{BASE}/live")).json()["position"]
-        whole = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        of_sam, of_eve = [(await one.ask("GET", f"{BASE}/live")).json() for one in (sam, self.eve)]
+        own, whole = of_sam["position"], of_eve["position"]
         self.assertEqual((await again.ask("GET", f"{BASE}/live")).json()["position"], own)
         await self.eve.ask("PUT", f"{BASE}/items/{news}/claim", {"seconds": 60})
         for item in (news, sport):
             await self.eve.ask("POST", f"{BASE}/actions", {"items": [item], "action": "spam"})
-        heard = await self.ask("GET", f"/rt/poll?sub={own}&token=staff&wait=1")
+        heard = await self.ask("GET", f"/rt/poll?sub={own}&token={of_sam['token']}&wait=1")
         self.assertIn(sport.encode(), heard.body)
         self.assertNotIn(news.encode(), heard.body)
-        heard = await self.ask("GET", f"/rt/poll?sub={whole}&token=staff&wait=1")
+        for one, other in ((own, of_eve), (whole, of_sam)):
+            refused = await self.ask("GET", f"/rt/poll?sub={one}&token={other['token']}&wait=1")
+            self.assertEqual(refused.status, 403 if one == own else 401)
+        heard = await self.ask("GET", f"/rt/poll?sub={whole}&token={of_eve['token']}&wait=1")
         self.assertTrue(sport.encode() in heard.body and news.encode() in heard.body, heard)
 
     async def test_who_left_hears_nothing(self) -> None:
@@ -279,14 +286,18 @@ class RightTests(QueueApiCase):
         members, keys = "/api/v1/sites/1/members", "/api/v1/sites/1/keys"
         number = (await owner.ask("GET", keys)).json()["keys"][0]["id"]
 
+        tickets: dict[str, str] = {}
+
         async def place(who: Any) -> str:
-            return str((await who.ask("GET", f"{BASE}/live")).json()["position"])
+            told = (await who.ask("GET", f"{BASE}/live")).json()
+            tickets[told["position"]] = told["token"]
+            return str(told["position"])
 
         async def moved(deed: Any, known: str) -> None:
             await deed
             item = await self.comment("more")
             await self.eve.ask("POST", f"{BASE}/actions", {"items": [item], "action": "seen"})
-            heard = await self.ask("GET", f"/rt/poll?sub={known}&token=staff&wait=0")
+            heard = await self.ask("GET", f"/rt/poll?sub={known}&token={tickets.get(known, '')}&wait=0")
             self.assertNotIn(item.encode(), heard.body)
             self.assertNotEqual((await place(self.eve)).partition("@")[0], known.partition("@")[0])
 

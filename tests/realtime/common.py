@@ -36,6 +36,10 @@ class HubRig:
             lambda site, channel, tokens: tokens[0] if tokens[0].istitle() else "",
             # A token of digits holds for so many seconds from now on.
             lambda site, channel, tokens: max((float(one) for one in tokens if one.isdigit()), default=None),
+            # Where a guard is: a token of its name has no limit, digits hold for so many seconds.
+            admits=lambda site, channel, guard, tokens: (
+                None if guard in ("", *tokens) else max((float(one) for one in tokens if one.isdigit()), default=0.0)
+            ),
         )
 
     def client(self, position: str | None = None, name: str = "", **more: Any) -> FakeClient:

@@ -22,16 +22,16 @@ class StandingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.asked: list[tuple[int, list[int]]] = []
-        self.flights: list[Deferred[dict[int, int]]] = []
+        self.flights: list[Deferred[dict[int, tuple[int, str]]]] = []
         self.told: list[tuple[int, int, int]] = []
         self.counts: list[str] = []
         self.unwanted: set[Channel] = set()
         self.standing = Standing(
             clock=self.clock, random=Random(1), seqs=self.seqs, wanted=lambda channel: channel not in self.unwanted,
-            told=lambda channel, seq: self.told.append((*channel.key, seq)), count=self.counts.append,
+            told=lambda channel, seq, _: self.told.append((*channel.key, seq)), count=self.counts.append,
         )  # fmt: skip
 
-    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
+    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, tuple[int, str]]:
         self.asked.append((site, list(channels)))
         self.flights.append(Deferred())
         return await self.flights[-1]
@@ -48,10 +48,10 @@ class StandingTests(SynchronousTestCase):
         self.ask(*range(5))
         self.ask(7, site=2)
         self.assertEqual(self.asked, [(1, [0]), (2, [7])])
-        self.flights[0].callback({0: 9})
+        self.flights[0].callback({0: (9, "")})
         self.flights[1].callback({})
         self.assertEqual(self.asked[2:], [(1, [1, 2, 3, 4])])
-        self.flights[2].callback({3: 1})
+        self.flights[2].callback({3: (1, "")})
         self.assertEqual(self.told, [(1, 0, 9), (2, 7, 0), (1, 1, 0), (1, 2, 0), (1, 3, 1), (1, 4, 0)])
         self.assertEqual((self.standing.waiting, self.standing.ended), (0, 3))
 
@@ -109,7 +109,7 @@ class StandingTests(SynchronousTestCase):
                 self.flights[-1].errback(LogAway("no primary"))
         self.assertLess(len(self.asked), 30)
         self.clock.advance(latest_numbers.LONGEST_PAUSE)
-        self.flights[-1].callback({1: 4})
+        self.flights[-1].callback({1: (4, "")})
         self.assertEqual(self.told, [(1, 0, 0), (1, 1, 4)])
 
     def test_hangs(self) -> None:
@@ -124,15 +124,15 @@ class StandingTests(SynchronousTestCase):
         """What a database says of a channel of which everything was forgotten meanwhile is asked again."""
         channel, = self.ask(5)
         channel.history.life += 1
-        self.flights[0].callback({5: 7})
+        self.flights[0].callback({5: (7, "")})
         self.assertEqual(self.told, [])
-        self.flights[1].callback({5: 2})
+        self.flights[1].callback({5: (2, "")})
         self.assertEqual(self.told, [(1, 5, 2)])
 
     def test_broken_listener(self) -> None:
         """One whose news break something is asked for again; the others are served."""
         told = self.told
-        self.standing._told = lambda channel, seq: told.append((*channel.key, seq)) if channel.key[1] else 1 / 0  # type: ignore
+        self.standing._told = lambda channel, seq, _: told.append((*channel.key, seq)) if channel.key[1] else 1 / 0  # type: ignore
         self.ask(0, 1)
         self.flights[0].callback({})
         self.clock.advance(1)

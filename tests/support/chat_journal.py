@@ -97,7 +97,7 @@ class Talker(Side):
         self.seq = 0
         # Up to which seq they said that they have read.
         self.has_read = 0
-        self.sub = ""
+        self.sub = self.token = ""
         self.over = False
         self.listener = threading.Thread(target=self.listen, daemon=True)
 
@@ -113,6 +113,7 @@ class Talker(Side):
         assert started.status == 201, started.body
         told = started.json()
         self.chat, self.headers = told["chat"], {"Authorization": f"Bearer {told['token']}"}
+        self.token = told["token"]
         self.sub = f"1/{told['channel']}"
         self.listener.start()
         for number in range(1, self.crowd.messages):
@@ -149,7 +150,8 @@ class Talker(Side):
         host, _, port = url.removeprefix("http://").partition(":")
         end = time.monotonic() + seconds
         with socket.create_connection((host, int(port)), timeout=5) as made:
-            made.sendall(f"GET /rt/sse?sub={self.sub}@{self.seq} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            place = f"{self.sub}@{self.seq}&token={self.token}"
+            made.sendall(f"GET /rt/sse?sub={place} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
             file = made.makefile("rb")
             while time.monotonic() < end and not self.over:
                 line = file.readline()

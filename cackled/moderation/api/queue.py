@@ -13,6 +13,7 @@ from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
 from cackled.domain.signed_media import SignedMedia
 from cackled.domain.staff import Staff, within
+from cackled.domain.staff_tickets import StaffTickets
 from cackled.moderation.api.answers import (
     ActionBody,
     ActionsAnswer,
@@ -154,7 +155,8 @@ async def release(call: Call) -> None:
 
 async def live(call: Call) -> Any:
     """Get the staff's live channel."""
-    return Place(str(await call.service(Live).place(call.colleague.sections)))
+    place, tickets = await call.service(Live).place(call.colleague.sections), call.shared(StaffTickets)
+    return Place(str(place), tickets.make(call.site.id, place.channel, call.colleague.actor))
 
 
 _BASE = "/sites/{site}/moderation"
@@ -216,7 +218,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_BASE + "/live", name="listenToModeration",
-        summary="Get the staff's live channel.", handler=live, answer=Place, **_STAFF,
+        summary="Get the staff's live channel.", handler=live, answer=Place, certain=True, **_STAFF,
     ),
 )  # fmt: skip
 PROBLEMS = {"changed": 409, "gone": 409, "replies": 409, "state": 409, "claimed": 409, "section": 403}

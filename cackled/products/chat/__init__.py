@@ -37,7 +37,7 @@ from cackled.products.chat.seed import fill
 from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.settings import ChatSettings
 from cackled.products.chat.setup import Setups
-from cackled.products.chat.tokens import ChatTokens
+from cackled.products.chat.tokens import ChatTokens, private
 from cackled.products.chat.translations import HELD as TRANSLATED
 from cackled.products.chat.translations import Translations
 from cackled.products.chat.translator import Translator
@@ -144,4 +144,6 @@ PRODUCT = Product(
     exports=_exports,
     seed=fill,
     demo={"chat.enabled": True},
+    private={PRODUCT_NAME: private},
+    proofs={PRODUCT_NAME: ChatTokens},
 )

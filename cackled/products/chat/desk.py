@@ -178,10 +178,10 @@ class Desks:
         rows = await self._write(queries.NOTE_IN_CHAT, chat, staff.account or None, staff.name, clean)
         return Written(*rows[0])
 
-    async def beat(self, staff: Staff, viewing: int | None, *, look: bool = True) -> tuple[str, int]:
+    async def beat(self, staff: Staff, viewing: int | None, *, look: bool = True) -> tuple[str, int, int]:
         """Note that an operator is there and (*look*) what they look at.
 
-        Gives their state, and where the operators' channel stood before.
+        Gives their state, where the operators' channel stood before, and its number (both 0 where there is none).
 
         Operators are online from their first look on. Who else may answer, such as an owner, is away until they choose.
         """
@@ -191,7 +191,7 @@ class Desks:
         )
         if rows[0][0] == "online" and look:
             await self.route()
-        return str(rows[0][0]), int(rows[0][1])
+        return str(rows[0][0]), int(rows[0][1]), int(rows[0][2])
 
     async def change(
         self, staff: Staff, state: str | None, capacity: int | None, departments: list[str] | None,

@@ -70,21 +70,21 @@ class StatusTold(Struct, frozen=True):
 
 
 EVENTS = (
-    EventType(type="message.created", subject=MESSAGE, words=True, data=MessageTold),
-    EventType(type="message.updated", subject=MESSAGE, words=True, rewrites=True, data=MessageTold),
-    EventType(type="chat.assigned", data=Chat),
-    EventType(type="chat.updated", data=Chat),
-    EventType(type="chat.closed", data=Chat),
-    EventType(type="chat.visited", data=VisitTold),
-    EventType(type="chat.ended", data=EndedTold, ends=True),
-    EventType(type="chat.read", data=ReadTold),
+    EventType(type="message.created", subject=MESSAGE, words=True, private=True, data=MessageTold),
+    EventType(type="message.updated", subject=MESSAGE, words=True, rewrites=True, private=True, data=MessageTold),
+    EventType(type="chat.assigned", private=True, data=Chat),
+    EventType(type="chat.updated", private=True, data=Chat),
+    EventType(type="chat.closed", private=True, data=Chat),
+    EventType(type="chat.visited", private=True, data=VisitTold),
+    EventType(type="chat.ended", private=True, data=EndedTold, ends=True),
+    EventType(type="chat.read", private=True, data=ReadTold),
     # To everybody who has a page of the site open.
     EventType(type="chat.status", data=StatusTold),
     # To operators alone, without a word of anybody.
-    EventType(type="chat.queued", data=Row),
-    EventType(type="chat.changed", data=Row),
-    EventType(type="chat.viewing", data=ViewersTold),
-    EventType(type="chat.noted", data=NoteTold),
-    EventType(type="chat.mentioned", data=MentionTold),
-    EventType(type="desk.changed", data=Desk),
+    EventType(type="chat.queued", private=True, data=Row),
+    EventType(type="chat.changed", private=True, data=Row),
+    EventType(type="chat.viewing", private=True, data=ViewersTold),
+    EventType(type="chat.noted", private=True, data=NoteTold),
+    EventType(type="chat.mentioned", private=True, data=MentionTold),
+    EventType(type="desk.changed", private=True, data=Desk),
 )

@@ -129,16 +129,21 @@ class BeatBody(Struct, frozen=True):
 
 
 class BeatAnswer(Struct, frozen=True):
-    """The operator's state, and where their live channel stood before this call (0: there is none yet)."""
+    """The operator's state, and where their live channel stood before this call (0: there is none yet).
+
+    ``token``: as of the live channel, a newer one; ``""`` where there is no channel yet.
+    """
 
     state: str
     seq: int
+    token: str = ""
 
 
 class LivePlace(Struct, frozen=True):
-    """The operators' live channel."""
+    """The operators' live channel. With ``token`` the caller listens there and in conversations, for some minutes."""
 
     position: str
+    token: str
 
 
 class DepartmentBody(Struct, frozen=True):

@@ -12,12 +12,13 @@ from cackled.api.route import Caller, Route
 from cackled.domain.activity import Doings
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
+from cackled.domain.staff_tickets import StaffTickets
 from cackled.domain.text import clean_text
 from cackled.products.chat import answers, staff_answers
 from cackled.products.chat.desk import MOST_NOTE, Desks
 from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
-from cackled.products.chat.service import Chats
+from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.translations import Translations
 
@@ -146,12 +147,18 @@ async def _desk(call: Call) -> bytes:
 async def beat(call: Call) -> Any:
     """Tell that the operator is there, and which conversation they look at. Expected every 25 seconds."""
     viewing = parse_id(call.body.viewing, "viewing") if call.body.viewing else None
-    return staff_answers.BeatAnswer(*await call.service(Desks).beat(call.colleague, viewing))
+    state, seq, room = await call.service(Desks).beat(call.colleague, viewing)
+    return staff_answers.BeatAnswer(state, seq, _ticket(call, room) if room else "")
 
 
 async def live(call: Call) -> Any:
     """Get the operators' live channel."""
-    return staff_answers.LivePlace(str(await call.service(Desks).place()))
+    place = await call.service(Desks).place()
+    return staff_answers.LivePlace(str(place), _ticket(call, place.channel))
+
+
+def _ticket(call: Call, room: int) -> str:
+    return call.shared(StaffTickets).make(call.site.id, room, call.colleague.actor, PRODUCT_NAME)
 
 
 async def list_departments(call: Call) -> bytes:
@@ -268,7 +275,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_ALL + "/live", name="listenToChats", summary="Get the operators' live channel.",
-        handler=live, answer=staff_answers.LivePlace, **_STAFF,
+        handler=live, answer=staff_answers.LivePlace, certain=True, **_STAFF,
     ),
     Route(
         method="GET", path=_DEPARTMENTS, name="listDepartments", summary="List the departments.",

@@ -24,6 +24,8 @@ class Server {
     /** @type {Set<any>} */
     this.sockets = new Set();
     this.clock = 1_700_000_000_000;
+    /** The ticket that opens channels. */
+    this.ticket = 'staff.0';
   }
 
   time() {
@@ -157,7 +159,14 @@ function socketsOf(/** @type {Server} */ server) {
       /** @type {any} */
       this.onopen = this.onmessage = this.onclose = null;
       server.sockets.add(this);
-      this.first = String(new URL(address).searchParams.get('sub'));
+      const {searchParams} = new URL(address);
+      this.first = String(searchParams.get('sub'));
+      this.tickets = [searchParams.get('token')];
+    }
+
+    /** Whether a ticket of this connection holds: as with the daemon, one is for all channels. */
+    get admitted() {
+      return this.tickets.includes(server.ticket);
     }
 
     open() {
@@ -175,6 +184,7 @@ function socketsOf(/** @type {Server} */ server) {
     subscribe(sub) {
       const [channel, at] = sub.split('@');
       const place = server.channels.get(channel);
+      if (!this.admitted) return this.give({type: 'error', code: 'token', sub: channel});
       if (!place) return this.give({type: 'error', code: 'sub', sub: channel});
       this.subs.add(channel);
       const missed = place.events.filter(one => one.seq > Number(at));
@@ -185,7 +195,8 @@ function socketsOf(/** @type {Server} */ server) {
 
     /** @param {string} text */
     send(text) {
-      const {type, sub} = JSON.parse(text);
+      const {type, sub, token} = JSON.parse(text);
+      if (token) this.tickets.push(token);
       if (type === 'sub') this.subscribe(sub);
       else if (type === 'unsub') this.subs.delete(sub.split('@')[0]);
     }
@@ -199,6 +210,13 @@ function socketsOf(/** @type {Server} */ server) {
     close() {
       this.readyState = 3;
       server.sockets.delete(this);
+    }
+
+    /** Tickets have run out: without a newer one it listens nowhere. */
+    expire() {
+      if (this.readyState !== 1 || this.admitted) return;
+      for (const sub of this.subs) this.give({type: 'error', code: 'token', sub});
+      this.subs.clear();
     }
 
     /** The line is cut: what is on its way is lost. */
@@ -215,14 +233,17 @@ const page = globalThis;
 page.location ??= {origin: 'http://127.0.0.1', search: ''};
 page.addEventListener ??= () => {};
 page.removeEventListener ??= () => {};
+/** What the API gives now. */
+let ticket = () => 'staff.0';
 page.fetch = async () =>
-  new Response(JSON.stringify({position: '1/1@0'}), {headers: {'content-type': 'application/json'}});
+  new Response(JSON.stringify({position: '1/1@0', token: ticket()}), {headers: {'content-type': 'application/json'}});
 const {Console} = await import('../../../cackled/web/panel/console/store.js');
 const {Live} = await import('../../../cackled/web/panel/console/live.js');
 
 /** A console at a server, with the rows of its list in the window. @param {Server} server @param {number} [rows] */
 async function consoleAt(server, rows = 30) {
   page.WebSocket = socketsOf(server);
+  ticket = () => server.ticket;
   /** @type {(() => any)[]} */
   const later = [];
   const heard = {staff: 0, chat: 0, asked: 0};
@@ -273,12 +294,12 @@ async function consoleAt(server, rows = 30) {
     if (!live.broken) return;
     live.broken = false;
     live.refusals = 0;
-    live.connect();
+    return live.open();
   };
   /** All that is under way arrives. */
   const settle = async () => {
     for (let n = 0; n < 30; n++) {
-      mend();
+      await mend();
       for (const one of [...server.sockets]) one.flow();
       await turn();
       for (const act of later.splice(0)) await act();
@@ -314,7 +335,7 @@ test('whatever is cut, late or lost: rows, counts and my chats are those of the 
     for (let step = 0; step < 120; step++) {
       const id = pick([...server.chats.keys()]);
       const chat = server.chats.get(id);
-      const what = Math.floor(random() * 16);
+      const what = Math.floor(random() * 19);
       if (what === 0) server.begin(String(server.chats.size));
       else if (what < 5) server.say(id, pick(['visitor', 'visitor', 'operator']), `words ${step}`);
       else if (what === 5) server.become(id, {state: 'open', assignee: {id: pick(['me', 'other']), name: 'A'}});
@@ -323,7 +344,10 @@ test('whatever is cut, late or lost: rows, counts and my chats are those of the 
       else if (what === 8) server.readAll(id);
       else if (what === 9) server.unsay(id);
       else if (what === 10) for (const one of [...server.sockets]) pick([() => one.cut(), () => one.flow(2)])();
-      else if (what === 11) mend();
+      else if (what === 11) await mend();
+      else if (what === 16) server.ticket = `staff.${step}`;
+      else if (what === 17) live.renew(server.ticket);
+      else if (what === 18) for (const one of [...server.sockets]) one.expire();
       else if (what === 12) follow();
       else if (what === 13) {
         for (const done of held) done();

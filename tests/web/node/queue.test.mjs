@@ -81,9 +81,10 @@ test('after a break the same channel is heard from where it was left; another on
   );
   try {
     serve([
-      [200, {position: '1-5@10'}],
-      [200, {position: '1-5@14'}],
-      [200, {position: '1-6@2'}],
+      [200, {position: '1-5@10', token: 'staff.1'}],
+      [200, {position: '1-5@14', token: 'staff.2'}],
+      [200, {position: '1-6@2', token: 'staff.3'}],
+      [200, {position: '1-6@3', token: 'staff.4'}],
     ]);
     let missed = 0;
     const stop = listen('1', {event: () => {}, missed: () => missed++, state: () => {}});
@@ -94,11 +95,18 @@ test('after a break the same channel is heard from where it was left; another on
     mock.timers.tick(60_000);
     await turn();
     assert.ok(opened[1].url.includes(encodeURIComponent('1-5@11')), opened[1].url);
+    assert.ok(opened[1].url.endsWith('token=staff.2'), opened[1].url);
     assert.equal(missed, 0);
     opened[1].onmessage({data: JSON.stringify({type: 'staff.moved', sub: '1-5', seq: 15, data: {}})});
     mock.timers.tick(60_000);
     await turn();
     assert.ok(opened[2].url.includes(encodeURIComponent('1-6@2')), opened[2].url);
+    assert.equal(missed, 1);
+    // A ticket holds for some minutes: before that another one is asked for, from where it stands.
+    opened[2].onmessage({data: JSON.stringify({type: 'item.claimed', sub: '1-6', seq: 3, data: {}})});
+    mock.timers.tick(150_000);
+    await turn();
+    assert.ok(opened[3].url.includes(encodeURIComponent('1-6@3')) && opened[3].url.endsWith('staff.4'), opened[3].url);
     assert.equal(missed, 1);
     stop();
   } finally {

@@ -11,8 +11,9 @@ export const BEAT = 25_000;
 const SOON = 5_000;
 
 export class Desk {
-  /** @param {string} site @param {{behind?: (seq: number) => void}} [parts] */
-  constructor(site, {behind = () => {}} = {}) {
+  /** @param {string} site @param {{behind?: (seq: number) => void, renew?: (ticket?: string) => void}} [parts] */
+  constructor(site, {behind = () => {}, renew = () => {}} = {}) {
+    this.renew = renew;
     this.site = site;
     this.behind = behind;
     this.state = signal(/** @type {State | null} */ (null));
@@ -92,6 +93,7 @@ export class Desk {
       const told = await post(`/sites/${this.site}/chats/desk/beat`, {viewing: this.shared()});
       this.lost.value = false;
       if (told && typeof told.seq === 'number') this.behind(told.seq);
+      this.renew(told?.token);
       if (told?.state && told.state !== this.state.peek()?.state) this.take({state: told.state});
     } catch (error) {
       const status = /** @type {any} */ (error).status;

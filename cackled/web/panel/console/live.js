@@ -11,6 +11,8 @@ const QUIET = 25_000;
 const DEAD = 40_000;
 /** Milliseconds after which what was refused for being too much is asked for again. */
 const REFUSED = 10_000;
+/** Milliseconds after which an EventSource comes anew with a newer ticket: its address can't change. */
+const OLD = 100_000;
 /** Channels of one connection; the server takes 100. An EventSource names each of them with each event. */
 export const MOST_CHANNELS = 90;
 const MOST_STREAMED = 40;
@@ -38,6 +40,8 @@ export class Live {
     this.refusals = 0;
     this.up = false;
     this.staff = '';
+    /** With it one listens, for some minutes; each beat of the desk brings another one. */
+    this.ticket = '';
     /** Where each channel stands, as far as we heard. @type {Map<string, number>} */
     this.positions = new Map();
     /** @type {Set<string>} */
@@ -45,7 +49,7 @@ export class Live {
     this.closed = false;
     this.failures = 0;
     this.ticked = now();
-    this.heardAt = now();
+    this.heardAt = this.opened = now();
     this.opening = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -86,9 +90,9 @@ export class Live {
     if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(message));
   }
 
-  /** @param {string} channel */
-  subscribe(channel) {
-    this.send({type: 'sub', sub: `${channel}@${this.positions.get(channel) ?? 0}`});
+  /** @param {string} channel @param {string} [token] */
+  subscribe(channel, token) {
+    this.send({type: 'sub', sub: `${channel}@${this.positions.get(channel) ?? 0}`, token});
   }
 
   /** A gap in the clock, or a long silence: whatever stood open is not trusted. */
@@ -121,8 +125,15 @@ export class Live {
     if (this.closed) return;
     clearTimeout(this.timer);
     this.failures = 0;
-    if (this.staff) this.connect();
-    else this.open();
+    this.open();
+  }
+
+  /** A newer ticket: the connection goes on with it. @param {string} [ticket] */
+  renew(ticket) {
+    if (!ticket || ticket === this.ticket || !this.staff) return;
+    this.ticket = ticket;
+    if (this.socket) this.subscribe(this.staff, ticket);
+    else if (this.source && this.now() - this.opened > OLD) this.connect();
   }
 
   again() {
@@ -156,7 +167,8 @@ export class Live {
     try {
       const place = await get(`/sites/${this.site}/chats/live`);
       if (this.closed || mine !== this.opening) return;
-      const [channel, seq] = place.position ? place.position.split('@') : [place.channel, place.seq];
+      const [channel, seq] = place.position.split('@');
+      this.ticket = place.token;
       if (channel !== this.staff) {
         if (this.staff) {
           this.positions.delete(this.staff);
@@ -175,13 +187,16 @@ export class Live {
   connect() {
     if (this.closed) return;
     this.drop();
-    this.heardAt = this.now();
+    this.heardAt = this.opened = this.now();
     if (globalThis.WebSocket && this.refusals < 2) this.overSocket();
     else this.overStream();
   }
 
   overSocket() {
-    const query = new URLSearchParams({sub: `${this.staff}@${this.positions.get(this.staff) ?? 0}`, token: 'staff'});
+    const query = new URLSearchParams({
+      sub: `${this.staff}@${this.positions.get(this.staff) ?? 0}`,
+      token: this.ticket,
+    });
     const socket = (this.socket = new WebSocket(
       `${location.origin.replace(/^http/, 'ws')}/rt/ws?${query}`,
       'cackle.v1',
@@ -212,7 +227,7 @@ export class Live {
     const query = new URLSearchParams();
     for (const channel of [this.staff, ...[...this.wanted].slice(0, MOST_STREAMED)])
       query.append('sub', `${channel}@${this.positions.get(channel) ?? 0}`);
-    query.append('token', 'staff');
+    query.append('token', this.ticket);
     const source = (this.source = new EventSource(`/rt/sse?${query}`));
     source.onopen = () => {
       if (source !== this.source) return;
@@ -234,7 +249,7 @@ export class Live {
   message(told) {
     if (told.type === 'error') return this.refused(told);
     // Somebody left: what comes next is told elsewhere.
-    if (told.type === 'staff.moved') return this.again();
+    if (told.type === 'staff.moved') return void this.open();
     const {sub, seq} = told;
     if (!sub || (sub !== this.staff && !this.wanted.has(sub))) return;
     if (told.type === 'recovered') {
@@ -256,9 +271,9 @@ export class Live {
     else this.handler.chat(sub, told);
   }
 
-  /** A chat that is gone is not missed; what was too much at once is asked for later. @param {any} told */
+  /** A ticket that ended is asked for anew; what was too much at once is asked for later. @param {any} told */
   refused({code, sub}) {
-    if (!this.socket || !sub || sub === this.staff) return this.again();
+    if (!this.socket || !sub || sub === this.staff || code === 'token') return this.again();
     if (code !== 'limit' || !this.wanted.has(sub)) return;
     this.retry ??= setTimeout(() => {
       this.retry = undefined;

@@ -79,7 +79,7 @@ export class Work {
     this.live = signal(false);
     this.keep = storage();
     this.store = new Console(person.id, this.calls, {keep: this.keep, prefix: `cackled-chat:${site}:`});
-    this.desk = new Desk(site, {behind: seq => this.channel.behind(seq)});
+    this.desk = new Desk(site, {behind: seq => this.channel.behind(seq), renew: ticket => this.channel.renew(ticket)});
     this.alarms = new Alarms(this.keep);
     this.push = new Push(site, this.keep);
     this.store.alarm = (what, chat, text) => this.alarms.tell(what, site, chat, text);

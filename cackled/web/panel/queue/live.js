@@ -1,6 +1,9 @@
 // What happens in a site's queue, live: an EventSource to the staff's channel, resumed by position.
 import {get} from '../api.js';
 
+/** Milliseconds after which the stream comes anew: what it was opened with holds for some minutes. */
+const OLD = 120_000;
+
 /**
  * Listen until the returned function is called.
  * @param {string} site
@@ -20,12 +23,16 @@ export function listen(site, {event, missed, state, reached = () => {}}) {
   const again = () => {
     source?.close();
     state(false);
+    clearTimeout(timer);
     if (!closed) timer = setTimeout(open, Math.min(30_000, 1000 * 2 ** failures++) * (0.5 + Math.random() / 2));
   };
   async function open() {
+    clearTimeout(timer);
+    let ticket;
     try {
       const place = await get(`/sites/${site}/moderation/live`);
       if (closed) return;
+      ticket = place.token;
       // The same channel tells what was between; another one does not.
       if (position.split('@')[0] !== place.position.split('@')[0]) {
         if (position) missed();
@@ -35,12 +42,15 @@ export function listen(site, {event, missed, state, reached = () => {}}) {
     } catch {
       return again();
     }
-    source = new EventSource(`/rt/sse?sub=${encodeURIComponent(position)}&token=staff`);
+    source?.close();
+    const mine = (source = new EventSource(`/rt/sse?${new URLSearchParams({sub: position, token: ticket})}`));
+    timer = setTimeout(open, OLD);
     source.onopen = () => {
       failures = 0;
       state(true);
     };
     source.onmessage = ({data}) => {
+      if (source !== mine) return;
       const told = JSON.parse(data);
       if (told.type === 'error') return again();
       // Somebody left: what comes next is told elsewhere.
@@ -60,7 +70,8 @@ export function listen(site, {event, missed, state, reached = () => {}}) {
     };
     source.onerror = () => {
       // The browser comes back by itself, unless the server refused.
-      if (source?.readyState === EventSource.CLOSED) again();
+      if (source !== mine) return;
+      if (mine.readyState === EventSource.CLOSED) again();
       else state(false);
     };
   }

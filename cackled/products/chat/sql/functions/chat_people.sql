@@ -1,5 +1,5 @@
 -- Visitors whom their site vouches for, and letters.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- The site vouches for the visitor of a conversation: p_person is its own id of them, p_visitor their number here.
 create or replace function identify_chat(
@@ -23,8 +23,8 @@ begin
 end
 $$;
 
--- Its visitor signs out: their tokens of the conversation end, and it can't be opened again. Whoever knows the number of
--- its channel may listen there: so it goes on in another one (p_channel), and that channel has nothing any more.
+-- Its visitor signs out: their tokens of the conversation end, and it can't be opened again. With those they may listen in
+-- its channel: so it goes on in another one (p_channel), which they don't open, and that channel has nothing any more.
 create or replace function end_chat(p_site int, p_chat bigint, p_channel bigint) returns bigint language plpgsql as $$
 declare
   c chat := lock_chat(p_site, p_chat);
@@ -40,7 +40,7 @@ begin
   perform announce(p_site, c.channel_id, s, 'chat.ended', concat('{"id":"', p_chat, '"}'), false);
   delete from channel x where x.site_id = p_site and x.id = c.channel_id;
   -- The numbers of messages are those of its channel, and go on.
-  perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
+  perform open_channel(p_site, 'chat', p_channel, concat(p_chat, '.', c.tokens + 1), '', '');
   update channel x set seq = s where x.site_id = p_site and x.id = p_channel;
   update chat x set channel_id = p_channel where x.site_id = p_site and x.id = p_chat;
   return s;
