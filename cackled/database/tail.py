@@ -32,8 +32,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from cackled.database._tail import BIGGEST, FETCH, FIND, IDENTITY, Note, Want, decode
-from cackled.database._txpostgres import Connection, first_line
-from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
+from cackled.database._tail_line import Line, Lost
+from cackled.database._txpostgres import first_line
 from cackled.database.recent_events import FIND_RECENT, STANDING, Recent
 from cackled.events import Event, EventHandler
 from cackled.metrics import Metrics
@@ -45,7 +45,6 @@ Key = tuple[int, int]
 SWEEP = 5.0
 # Seconds between two queries to a replica, which sends no notifications.
 COPY_SWEEP = 0.5
-ANSWER = 5.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
 # At most so many seconds are spent on events in one turn of the reactor.
@@ -57,10 +56,6 @@ HORIZONS_SECONDS = 600.0
 # How often an announced event that is not in the table is looked for. The pauses grow from the first one.
 TRIES = 4
 TRY_PAUSE = 0.05
-
-
-class _Lost(Exception):
-    """The connection was lost or can't be used any more."""
 
 
 class Tail:
@@ -105,10 +100,9 @@ class Tail:
         self._retention = retention
         self._channels = channels
         self._interval = sweep
-        self._connection: Connection | None = None
+        self._line = Line(clock)
         self._loop: Deferred[None] | None = None
         self._first: list[Deferred[None]] = []
-        self._wake: Deferred[None] | None = None
         self._last: OrderedDict[Key, int] = OrderedDict()
         self._wanted: OrderedDict[Key, Want] = OrderedDict()
         self._arrived: deque[Note] = deque()
@@ -119,7 +113,6 @@ class Tail:
         self._horizon = ""
         # Earlier horizons, oldest first, with the time at which each was read.
         self._horizons: deque[tuple[float, str]] = deque()
-        self._backoff: Deferred[None] | None = None
         self._read = clock.seconds()
         # When the log was last read, from the primary or from a replica.
         self._swept = self._read
@@ -177,13 +170,7 @@ class Tail:
 
     def moved(self) -> None:
         """Call it when the primary changed or is gone: the new primary, or a replica, is followed at once."""
-        connection = self._connection
-        if connection is not None:
-            connection.close()
-        waiting, self._backoff = self._backoff, None
-        if waiting is not None:
-            waiting.callback(None)
-        self._rouse()
+        self._line.cut()
 
     def forget(self, site: int) -> None:
         """Forget the channels of a site that was moved away. If it comes back, they continue from their state then."""
@@ -204,7 +191,7 @@ class Tail:
                     await self._connect()
                     backoff = BACKOFF_FIRST
                     await self._stay()
-            except (_Lost, TimedOut, OSError, ConnectionClosed, psycopg2.Error) as error:
+            except (Lost, TimedOut, OSError, ConnectionClosed, psycopg2.Error) as error:
                 if self.connected:
                     log.warn("the event log's connection was lost: {reason}", reason=first_line(error))
                 else:
@@ -216,32 +203,20 @@ class Tail:
             self._disconnect()
             if not self._running:
                 return
-            await self._rest(backoff * (0.5 + self._random.random()))
+            await self._line.rest(backoff * (0.5 + self._random.random()))
             backoff = min(backoff * 2, BACKOFF_MOST)
-
-    async def _rest(self, seconds: float) -> None:
-        self._backoff = Deferred()
-        try:
-            await self._backoff.addTimeout(seconds, self._clock)
-        except TimedOut:
-            pass
-        finally:
-            self._backoff = None
 
     def _disconnect(self) -> None:
         self.connected = self.copying = False
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._line.close()
 
     async def _connect(self) -> None:
-        connection = self._connection = Connection(self._clock, lost=self._rouse, notified=self._notified)
-        await self._open(connection, self._dsn())
+        await self._line.open(self._dsn(), self._notified)
         # LISTEN first: what is committed later is announced, what was committed before is found by the sweep.
-        await self._run("listen cackled_event; listen cackled_catalog; listen cackled_media")
-        recovering, *identity, timeline = (await self._run(IDENTITY))[0]
+        await self._line.run("listen cackled_event; listen cackled_catalog; listen cackled_media")
+        recovering, *identity, timeline = (await self._line.run(IDENTITY))[0]
         if recovering:
-            raise _Lost("the server is a replica")
+            raise Lost("the server is a replica")
         if not self._identity:
             await self._sweep(known=True)
         elif tuple(identity) != self._identity:
@@ -261,29 +236,24 @@ class Tail:
         for one in waiting:
             one.callback(None)
 
-    async def _open(self, connection: Connection, dsn: str) -> None:
-        given = connection_dsn(dsn, role=SYSTEM_ROLE, statement_timeout=ANSWER, application="cackled tail")
-        await connection.open(given).addTimeout(ANSWER, self._clock)
-
     async def _shadow(self, dsn: str) -> None:
         """Read the log from a replica, until there is a primary again or another replica is chosen."""
-        connection = self._connection = Connection(self._clock, lost=self._rouse, notified=lambda *announced: None)
-        await self._open(connection, dsn)
-        recovering, *identity, _ = (await self._run(IDENTITY))[0]
+        await self._line.open(dsn, lambda *announced: None)
+        recovering, *identity, _ = (await self._line.run(IDENTITY))[0]
         if not recovering or tuple(identity) != self._identity:
-            raise _Lost("the server is no replica of the primary that was followed")
+            raise Lost("the server is no replica of the primary that was followed")
         if self._clock.seconds() - self._swept > self._retention:
-            raise _Lost("a replica can't tell what was dropped meanwhile")
+            raise Lost("a replica can't tell what was dropped meanwhile")
         self.copying = True
         log.warn("no primary can be reached: the event log is followed through a replica")
         while self._standby() == dsn:
             await self._sweep()
-            await self._pause(COPY_SWEEP)
+            await self._line.pause(COPY_SWEEP)
 
     async def _promoted(self) -> None:
         """The server was a replica until now: find out what it lacks, then catch up."""
         self._reconnects.inc()
-        lacking = self._recent.lacking(await self._run(FIND_RECENT, self._recent.question()))
+        lacking = self._recent.lacking(await self._line.run(FIND_RECENT, self._recent.question()))
         if lacking is None:
             await self._gap("a replica was promoted that has none of the last events")
             return
@@ -295,25 +265,11 @@ class Tail:
         if not lacking:
             log.info("the event log goes on without loss on the server that was promoted")
 
-    async def _run(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
-        connection = self._connection
-        if connection is None or not connection.alive:
-            raise _Lost("closed")
-        try:
-            return await connection.run(sql, params).addTimeout(ANSWER, self._clock)
-        except TimedOut:
-            raise _Lost("no answer") from None
-        except Exception as error:
-            if isinstance(error, psycopg2.Error) and connection.alive:
-                raise
-            raise _Lost(first_line(error)) from None
-
     async def _stay(self) -> None:
         sweep = self._clock.seconds() + self._interval
         while True:
-            connection = self._connection
-            if connection is None or not connection.alive:
-                raise _Lost("closed by the server")
+            if not self._line.alive:
+                raise Lost("closed by the server")
             now = self._clock.seconds()
             if now >= sweep:
                 await self._sweep()
@@ -321,21 +277,7 @@ class Tail:
             elif self._wanted:
                 await self._fetch()
             else:
-                await self._pause(sweep - now)
-
-    async def _pause(self, seconds: float) -> None:
-        self._wake = Deferred()
-        try:
-            await self._wake.addTimeout(seconds, self._clock)
-        except TimedOut:
-            pass
-        finally:
-            self._wake = None
-
-    def _rouse(self) -> None:
-        wake, self._wake = self._wake, None
-        if wake is not None:
-            wake.callback(None)
+                await self._line.pause(sweep - now)
 
     # Events that arrive.
 
@@ -389,7 +331,7 @@ class Tail:
         if want is None:
             self._wanted[key] = Want(target)
             self._last.setdefault(key, base)
-            self._rouse()
+            self._line.rouse()
         elif target > want.target:
             want.target = target
 
@@ -416,8 +358,8 @@ class Tail:
         """Read what was written since the last horizon. With *known*, it counts as seen and is not delivered."""
         began = self._clock.seconds()
         if known:
-            self._horizon = (await self._run("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0]
-        rows = await self._run(FIND, (self._horizon,))
+            self._horizon = (await self._line.run("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0]
+        rows = await self._line.run(FIND, (self._horizon,))
         for _, site, channel, first, last in rows:
             if site is None:
                 continue
@@ -449,11 +391,11 @@ class Tail:
         keys = [key for key, want in self._wanted.items() if want.not_before <= now][:FETCH_CHANNELS]
         if not keys:
             soon = min((want.not_before for want in self._wanted.values()), default=now)
-            await self._pause(max(0.001, soon - now))
+            await self._line.pause(max(0.001, soon - now))
             return
         after = [self._last[key] for key in keys]
         self._fetches.inc()
-        rows = await self._run(FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
+        rows = await self._line.run(FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
         self._on_batch(True)
         for site, channel, seq, kind, data in rows:
             if seq == self._last[site, channel] + 1:
@@ -475,7 +417,7 @@ class Tail:
 
     async def _mistrust(self, keys: Collection[Key], reason: str) -> None:
         """Report a gap in *keys*, of which events may be missing. They continue from their state now."""
-        rows = await self._run(STANDING, ([key[0] for key in keys], [key[1] for key in keys]))
+        rows = await self._line.run(STANDING, ([key[0] for key in keys], [key[1] for key in keys]))
         some = ", ".join(f"{site}/{channel}" for site, channel in sorted(keys)[:10])
         log.error("events can't be told of {n} channels ({some}): {reason}", n=len(keys), some=some, reason=reason)
         self._gaps.inc()

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from cackled.database import _tail_line
 from cackled.database import tail as tail_module
 from cackled.database.eventlog import load_events, load_seqs
 from cackled.database.tail import Tail
@@ -167,7 +168,7 @@ class TailTests(TestCase):
 
     async def test_hung_server(self) -> None:
         """A tail whose server hangs says so and comes back; the reactor is never blocked."""
-        self.patch(tail_module, "ANSWER", 0.3)
+        self.patch(_tail_line, "ANSWER", 0.3)
         tail = await self.tail(sweep=0.1)
         server().signal(signal.SIGSTOP)
         try:
@@ -318,7 +319,7 @@ class OrderTests(SynchronousTestCase):
             on_gap=lambda channels: gaps.append(None), metrics=Metrics(), sweep=1.0,
         )
         log = FakeLog()
-        tail._connection = log  # type: ignore[assignment]
+        tail._line.connection = log  # type: ignore[assignment]
         self.patch(tail_module, "FETCH_ROWS", limit)
         staying = Deferred.fromCoroutine(tail._stay())
         heads: dict[int, int] = {}
