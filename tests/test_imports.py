@@ -69,6 +69,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.media.logo_api": ("cackled.api", "cackled.domain", *GROUND),
     "cackled.media.tus_api": ("cackled.api", "cackled.transport", "cackled.domain", *GROUND),
     "cackled.media.attachment_resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),

@@ -18,6 +18,8 @@ import msgspec
 
 from cackled.api.thread import ThreadPage
 from cackled.domain.errors import Refused, TooFast
+from cackled.domain.logo import logo_of
+from cackled.domain.site import Site
 from cackled.languages import Catalogue, Words
 from cackled.transport.response import Response
 
@@ -29,6 +31,7 @@ _STYLE = (
     ":root{color-scheme:light dark;--line:#8884;--quiet:#666;--accent:#2458d3}"
     "@media(prefers-color-scheme:dark){:root{--quiet:#aaa;--accent:#8fb1ff}}"
     "body{font:16px/1.55 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}"
+    ".mc-logo{display:block;margin:0 0 1rem;object-fit:contain}"
     "h1{font-size:1.4rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}"
     "a{color:var(--accent)}ol{list-style:none;margin:0;padding:0}"
     ".mc-item{margin:1.25rem 0;scroll-margin-top:1rem}.mc-item .mc-list{border-inline-start:2px solid var(--line);"
@@ -99,8 +102,11 @@ def navigation(
 def whole(
     words: Words, title: str, body: str, *, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = (),
     canonical: str = "", links: Iterable[tuple[str, str]] = (), data: Any = None, index: bool = False,
+    site: Site | None = None,
 ) -> Response:  # fmt: skip
-    """A whole page; *body* is HTML."""
+    """A whole page, of a *site*, whose logo stands above; *body* is HTML."""
+    logo = None if site is None else logo_of(site.settings.logo)
+    above = "" if logo is None or site is None else f"<header>{logo.html(site.name)}</header>"
     head = "" if index else '<meta name="robots" content="noindex">'
     told = [(relation, target) for relation, target in (("canonical", canonical), *links) if target]
     head += "".join(f'<link rel="{relation}" href="{escape(target)}">' for relation, target in told)
@@ -108,7 +114,7 @@ def whole(
         f'<!doctype html>\n<html lang="{words.language}" dir="{words.direction}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>{head}'
         f"<style>{_STYLE}</style>{'' if data is None else structured(data)}</head>"
-        f"<body><main>{body}</main></body></html>\n"
+        f"<body>{above}<main>{body}</main></body></html>\n"
     )
     answer = Response(
         status,

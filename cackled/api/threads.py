@@ -135,7 +135,7 @@ class Threads:
             back = f'<p><a href="{escape(page.url)}">{escape(words("toPage"))}</a></p>' if page.url else ""
             answer = whole(
                 words, page.title, f"<h1>{escape(page.title)}</h1>{back}{body}", headers=headers, canonical=page.url,
-                links=links, data=page.data, index=not (closed or page.empty),
+                links=links, data=page.data, index=not (closed or page.empty), site=site,
             )
         answer.body = context.signed(answer.body, site)
         group = site.group(site.channel(thread.product, key))

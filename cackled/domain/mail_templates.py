@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField
+from cackled.domain.logo import logo_of
 from cackled.domain.quoting import cleaned, unlinked
 from cackled.domain.site import Site
 from cackled.languages import LANGUAGES, Language
@@ -29,6 +30,7 @@ MOST_FOOTER = 1_000
 # Characters of what stands in place of a placeholder, and of a whole subject.
 MOST_VALUE = 80
 MOST_LINE = 200
+_LOGO = '<p style="margin:0 0 20px">{}</p>'
 _PLACE = re.compile(r"\{([a-z]+)\}")
 
 SELECT_TEMPLATE = Query(
@@ -65,9 +67,12 @@ class Template(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Dress:
-    """A template with the values of one letter; without a template letters are as they come."""
+    """A template with the values of one letter; without a template letters are as they come. *logo* is HTML."""
 
-    def __init__(self, template: Template | None = None, values: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, template: Template | None = None, values: Mapping[str, object] | None = None, logo: str = ""
+    ) -> None:
+        self._logo = logo
         self._template = template or Template()
         self._values = {key: _value(str(one)) for key, one in (values or {}).items()}
 
@@ -88,8 +93,8 @@ class Dress:
         return ["", *text.splitlines()] if text else []
 
     def intro_html(self, style: str = "") -> str:
-        """The words of the beginning as paragraphs, escaped."""
-        return _paragraphs(self._filled(self._template.intro), style)
+        """The site's logo, and the words of the beginning as paragraphs, escaped."""
+        return self._logo + _paragraphs(self._filled(self._template.intro), style)
 
     def footer_html(self, style: str = "") -> str:
         """The words of the end as paragraphs, escaped."""
@@ -155,11 +160,12 @@ class Chosen(Struct, frozen=True):
 
 
 class MailTemplates:
-    """The templates of one site."""
+    """The templates of one site; *own_url* is the base of addresses in letters, or ``""``."""
 
-    def __init__(self, site: Site, database: Database) -> None:
+    def __init__(self, site: Site, database: Database, own_url: str = "") -> None:
         self._site = site
         self._database = database.site(site.id)
+        self._own_url = own_url.rstrip("/")
 
     async def find(self, kind: str, language: str) -> Template:
         """The template of a kind of letter in *language*; an empty one where the owner chose none."""
@@ -170,7 +176,10 @@ class MailTemplates:
 
     async def dress(self, kind: str, language: str, values: Mapping[str, object] | None = None) -> Dress:
         """The template with *values* for its placeholders."""
-        return Dress(await self.find(kind, language), {**(values or {}), "site": self._site.name})
+        logo = logo_of(self._site.settings.logo) if self._own_url else None
+        # Letters are read elsewhere: without an address of our own there is none.
+        shown = "" if logo is None else _LOGO.format(logo.html(self._site.name, self._own_url, mail=True))
+        return Dress(await self.find(kind, language), {**(values or {}), "site": self._site.name}, shown)
 
     async def listed(self) -> list[Chosen]:
         """All that there are."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cackled.domain.errors import BadField
+from cackled.domain.logo import PATTERN as LOGO_PATTERN
 from cackled.languages import Language
 
 # See `cackled.domain.locks`.
@@ -58,6 +59,17 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             title="Ignored parameters",
             max_length=500, pattern=r"^([A-Za-z0-9_.~-]+\*?([ ,]+|$))*$",
             description="Additional query parameters to leave out of derived channels.",
+        ),
+    ] = ""
+    # Uploaded, not typed (see `cackled.domain.logo`).
+    logo: Annotated[
+        str,
+        Meta(
+            title="Logo",
+            max_length=100, pattern=LOGO_PATTERN,
+            description=(
+            "Shown on pages of conversations, in mail and in the panel. Upload it in the panel's settings."
+            ),
         ),
     ] = ""
     # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).

@@ -156,7 +156,7 @@ class SignInMail:
         if self._wall_time() > work.created + LIFETIME:
             raise GiveUp("it is too late for that letter")
         language = _language(letter.lang)
-        dress = await MailTemplates(site, self._parts.database).dress("sign-in", language)
+        dress = await MailTemplates(site, self._parts.database, self._parts.own_url).dress("sign-in", language)
         message = sign_in_message(language, site.name, letter.link, letter.code, dress)
         message["From"], message["To"] = self._parts.sender, letter.to
         message["Date"] = formatdate(self._wall_time(), usegmt=True)

@@ -11,6 +11,7 @@ from cackled.media.commands import COMMANDS
 from cackled.media.edge import EdgeFiles
 from cackled.media.files import Files, FolderFiles
 from cackled.media.image_workers import REASONS
+from cackled.media.logo_api import ROUTES as LOGO_ROUTES
 from cackled.media.neighbours import SliceGiver, asking
 from cackled.media.origins import FolderOrigin
 from cackled.media.purging import DROP_OLD, Purging
@@ -59,7 +60,7 @@ ERASABLE = Erasable(
 
 FEATURE = Feature(
     name="media",
-    routes=(*ROUTES, *UPLOAD_ROUTES),
+    routes=(*ROUTES, *UPLOAD_ROUTES, *LOGO_ROUTES),
     settings=MediaSettings,
     shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping, Purging: make_purging,
             SliceGiver: make_giver},

@@ -22,6 +22,7 @@ from cackled.database.query import ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import Refused, TooFast
 from cackled.domain.limits import CallLimits
+from cackled.domain.logo import logo_of
 from cackled.domain.pictures import THUMB
 from cackled.domain.signed_media import SignedMedia, hides_pictures
 from cackled.domain.site import Site
@@ -153,7 +154,7 @@ class MediaResource(AsyncResource):
         if len(path) == 3 and not seconds:
             return problem(404)
         site = self._sites.find(int(known[1]))
-        if site is None or (not seconds and hides_pictures(site.settings)):
+        if site is None or (not seconds and hides_pictures(site.settings) and not _is_logo(site, path[0])):
             return problem(404)
         try:
             self._limits.take(LIMIT, self._client_address(request), site.id)
@@ -175,6 +176,12 @@ class MediaResource(AsyncResource):
                 log.warn("a file of a picture can't be read: {reason}", reason=str(error)[:200])
                 return problem(503, "unavailable")
         return answer
+
+
+def _is_logo(site: Site, picture: str) -> bool:
+    """Whether it is the site's logo, which letters show to whoever reads them."""
+    logo = logo_of(site.settings.logo)
+    return logo is not None and logo.id == picture
 
 
 def _named(files: list[Known], name: str) -> Known | None:

@@ -93,6 +93,22 @@ ATTACH_MEDIA = Query("attach_media", "select attach_media($1, $2, $3, $4)", ("in
 SELECT_USAGE = Query("select_media_usage", "select pictures, bytes from media_site where site_id = $1", ("int",))
 
 
+# What the logo of a site is with.
+LOGO = "site:logo"
+KEEP_LOGO = Query(
+    "keep_logo",
+    f"update media set item = '{LOGO}', shown = true where site_id = $1 and id = $2 and item = '' returning id",
+    ("int", "text"),
+)
+DROP_LOGOS = Query(
+    "drop_logos",
+    f"""
+    select drop_media($1, array(select m.id from media m where m.site_id = $1 and m.item = '{LOGO}' and m.id <> $2))
+    """,
+    ("int", "text"),
+)
+
+
 class Known(Struct, frozen=True):
     """A file of a picture: its name, type, size in points, bytes, and the checksums of its slices.
 
@@ -330,6 +346,14 @@ class Media:
             raise Unprocessable("One of the pictures is not there any more.", field="media", slug="media-unknown")
         found = await self.find(ids, ReadPreference.PRIMARY)
         return [found[one] for one in ids if one in found]
+
+    async def keep_logo(self, number: str) -> None:
+        """The site shows a picture that nothing else shows, to everybody."""
+        await self._database.write(KEEP_LOGO, self._site.id, number)
+
+    async def drop_logos(self, number: str) -> None:
+        """Remove all logos of the site but *number*."""
+        await self._database.write(DROP_LOGOS, self._site.id, number)
 
     async def usage(self) -> tuple[int, int]:
         """How many different pictures the site has, and the bytes of their files."""

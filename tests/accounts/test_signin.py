@@ -50,7 +50,7 @@ class SignInTests(SignInCase):
         who = {**OWN, "cookie": f"{COOKIE}={token}"}
         me = (await self.ask("GET", "/api/v1/auth/me", **who)).json()
         self.assertEqual(me["account"], {"id": str(self.ann), "email": "Ann@one.example", "name": "Ann"})
-        self.assertEqual(me["sites"], [{"site": 1, "name": "One", "role": "owner", "sections": []}])
+        self.assertEqual(me["sites"], [{"site": 1, "name": "One", "role": "owner", "sections": [], "logo": ""}])
         self.assertNotIn(token, str(self.sql("select * from catalog.account_session")))
         gone = await self.ask("POST", "/api/v1/auth/logout", **who)
         self.assertEqual((gone.status, cookies(gone)[COOKIE]), (204, ""))

@@ -70,6 +70,29 @@ class PanelPictureTests(BrowserCase):
         self.assertEqual(call(plain).status, 404)
         self.assertEqual(call(daemon.url + sent.json()["comment"]["media"][0]["url"]).status, 200)
 
+    def test_logo(self) -> None:
+        """An owner uploads the site's logo in the settings: the panel's head and the site's pages show it, until it is
+        removed.
+        """
+        daemon = Daemon.for_test(self)
+        told = daemon.admin("account add logo@staff.example --role owner --site 1")
+        page = self.page(told["link"], context=self.context(viewport={"width": 1200, "height": 900}), wait="h1")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        page.goto(f"{page.url.partition('/panel')[0]}/panel/sites/1/settings")
+        logo = page.locator("section", has=page.get_by_role("heading", name="Logo", exact=True))
+        with page.expect_file_chooser() as chosen:
+            logo.get_by_role("button", name="Upload a picture").click()
+        raw = corpus.picture("PNG", (600, 150), "#2040c0")
+        chosen.value.set_files([{"name": "logo.png", "mimeType": "image/png", "buffer": raw}])
+        self.until(page, LOADED % "header.top img.site-logo, .page img.site-logo")
+        self.until(page, "document.querySelectorAll('img.site-logo').length === 2")
+        self.clean(page)
+        reader = self.page(f"{daemon.url}/threads/1?channel=demo", wait="h1")
+        self.until(reader, LOADED % "header img.mc-logo")
+        logo.get_by_role("button", name="Remove").click()
+        self.until(page, "!document.querySelector('img.site-logo')")
+
     def clean(self, page: Page) -> None:
         """axe finds nothing."""
         if AXE.exists():

@@ -37,12 +37,16 @@ class AccountAnswer(Struct, frozen=True):
 
 
 class SiteAnswer(Struct, frozen=True):
-    """A site where the account has a role. ``sections``: those that a moderator is for; none: all."""
+    """A site where the account has a role. ``sections``: those that a moderator is for; none: all.
+
+    ``logo`` is the address of the site's logo on this server, or ``""``.
+    """
 
     site: int
     name: str
     role: str
     sections: list[str]
+    logo: str = ""
 
 
 class MeAnswer(Struct, frozen=True):

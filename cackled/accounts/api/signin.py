@@ -16,6 +16,7 @@ from cackled.api.calls import Call, header, json_response
 from cackled.api.route import Caller, Route
 from cackled.api.staff import cookie, prefix, set_cookie
 from cackled.database.query import ReadPreference
+from cackled.domain.logo import logo_of
 from cackled.transport.response import Response
 
 MARK = "known"
@@ -26,12 +27,19 @@ def caller_of(call: Call) -> From:
     return From(call.address, header(call.request, "user-agent") or "", cookie(call.request, MARK))
 
 
+def site_answer(call: Call, one: Any) -> SiteAnswer:
+    """A site where somebody has a role, as they see it."""
+    site = call.context.sites.find(one.site)
+    logo = None if site is None else logo_of(site.settings.logo)
+    return SiteAnswer(one.site, one.name, one.role, list(one.sections), "" if logo is None else logo.url)
+
+
 async def me_of(call: Call, account: Account) -> MeAnswer:
     """What *account* is and where it works."""
     sites = await call.shared(People).sites(account.id)
     return MeAnswer(
         AccountAnswer(str(account.id), account.email, account.name),
-        [SiteAnswer(one.site, one.name, one.role, list(one.sections)) for one in sites],
+        [site_answer(call, one) for one in sites],
     )
 
 
@@ -83,7 +91,7 @@ async def me(call: Call) -> Any:
     sites = await call.shared(People).sites(staff.account, ReadPreference.PRIMARY_PREFERRED)
     return MeAnswer(
         AccountAnswer(str(staff.account), staff.email, staff.name),
-        [SiteAnswer(one.site, one.name, one.role, list(one.sections)) for one in sites],
+        [site_answer(call, one) for one in sites],
     )
 
 

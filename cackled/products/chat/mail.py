@@ -98,7 +98,7 @@ class ChatMail:
         if not to or not said or (answer and read):
             return
         language = accepted(spoken, site.settings.language)
-        dress = await MailTemplates(site, self._parts.database).dress(
+        dress = await MailTemplates(site, self._parts.database, self._parts.own_url).dress(
             "chat-answer" if answer else "chat-transcript", language
         )
         link, reply = "", ""

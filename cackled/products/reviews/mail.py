@@ -142,7 +142,8 @@ class ReviewMail:
         stop += stop_token(site.id, key, hashed)
         words = WORDS.words(language if language in LANGUAGES else site.settings.language)
         told = {"product": found[0].title, "order": ref}
-        dress = await MailTemplates(site, self._parts.database).dress("review-request", words.language, told)
+        templates = MailTemplates(site, self._parts.database, self._parts.own_url)
+        dress = await templates.dress("review-request", words.language, told)
         message = request_message(site, words, ref, found, token, stop, dress, again=state == "sent")
         message["To"] = mail
         try:
@@ -165,7 +166,8 @@ class ReviewMail:
         words = WORDS.words(site.settings.language)
         page, name = cleaned(title or key)[:80], cleaned(site.name)
         told = {"page": page}
-        dress = await MailTemplates(site, self._parts.database).dress("review-decided", words.language, told)
+        templates = MailTemplates(site, self._parts.database, self._parts.own_url)
+        dress = await templates.dress("review-decided", words.language, told)
         message = decided_message(words, page, name, reason, url, dress)
         message["To"] = mail
         await self._send(site, work, mail, message)

@@ -96,7 +96,8 @@ class ReviewNotices:
             return
         said = [msgspec.convert(row, Noticed) for row in rows]
         told = {"page": said[0].page or said[0].key, "n": len(said)}
-        dress = await MailTemplates(site, parts.database).dress("review-moderators", site.settings.language, told)
+        templates = MailTemplates(site, parts.database, parts.own_url)
+        dress = await templates.dress("review-moderators", site.settings.language, told)
         message = notice(site, site.settings.language, said, parts.own_url, dress)
         message["From"] = parts.sender
         message["To"] = site.settings.moderator_email

@@ -103,6 +103,7 @@ export function Frame({site, children}) {
         ☰
       </button>
       <a class="brand" href=${address('/')}>cackled</a>
+      ${role?.logo && html`<img class="site-logo" src=${role.logo} alt="" />`}
       ${
         sites.value.length > 0 &&
         html`<select

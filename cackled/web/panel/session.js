@@ -3,7 +3,7 @@ import {computed, signal} from './libraries.js';
 import {get, onRefused, post} from './api.js';
 
 /** @typedef {'owner' | 'admin' | 'moderator' | 'operator' | 'analyst'} Role */
-/** @typedef {{site: number, name: string, role: Role, sections: string[]}} SiteRole */
+/** @typedef {{site: number, name: string, role: Role, sections: string[], logo?: string}} SiteRole */
 /** @typedef {{account: {id: string, email: string, name: string, [more: string]: any}, sites: SiteRole[]}} Me */
 
 /** undefined: not known yet; null: nobody. @type {import('@preact/signals').Signal<Me | null | undefined>} */

@@ -150,7 +150,7 @@ class Delivery:
         token = await self._links.token(NoticeLink(site.id, told.visitor, "confirm", hashed))
         link = f"{self._base}/notices/{site.id}/confirm?token={token}"
         language = _language(follower.language)
-        dress = await MailTemplates(site, self._parts.database).dress("confirm", language)
+        dress = await MailTemplates(site, self._parts.database, self._parts.own_url).dress("confirm", language)
         message = confirmation(WORDS.words(language), site.name, link, dress)
         message["Message-ID"] = await self._links.name(site.id, told.visitor, work.id, hashed, self._host)
         await self._send(site, told.email, message, work)
@@ -236,7 +236,7 @@ class Delivery:
         stop = await self._links.token(NoticeLink(site.id, visitor, "stop"))
         links = Links(f"{base}/settings?token={settings}", f"{base}/stop?token={stop}")
         language, told = _language(follower.language), values(site.name, items, len(items))
-        dress = await MailTemplates(site, self._parts.database).dress("notices", language, told)
+        dress = await MailTemplates(site, self._parts.database, self._parts.own_url).dress("notices", language, told)
         return letter(WORDS.words(language), site.name, items[:MOST], len(items), links, dress)
 
     async def _send(self, site: Site, email: str, message: EmailMessage, work: Work) -> None:

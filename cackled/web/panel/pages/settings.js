@@ -10,6 +10,7 @@ import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
 import {has, LANGUAGE_NAMES, t} from '../words.js';
 import {SiteTabs} from './hosts.js';
+import {Logo} from './logo.js';
 
 /** @typedef {{name: string, kind: string, default: string, allowed: string, help: string, secret: boolean}} Setting */
 /** @typedef {{site: number, version: number, name: string, origins: string[], waiting: string[], settings: Record<string, any>, described: Setting[]}} Document */
@@ -146,7 +147,8 @@ function Editor({site, document: kept, etag, onSaved, onAgain}) {
         />
         ${kept.waiting.length > 0 && html`<p class="hint">${t('settings.waiting', {hosts: kept.waiting.join(', ')})}</p>`}
       </section>
-      ${groups(kept.described).map(
+      <${Logo} site=${site} setting=${kept.settings.logo || ''} disabled=${disabled || changed} onChanged=${onAgain} />
+      ${groups(kept.described.filter(one => one.name !== 'logo')).map(
         ([group, settings]) =>
           html`<section class="panel" key=${group}>
             <h2>${t(`settings.group.${group || 'site'}`)}</h2>
