@@ -126,7 +126,8 @@ class InvitationTests(MailCase):
         })  # fmt: skip
         self.assertEqual((await self.accept(token, password="short")).slug, "bad-field")
         taken = await self.accept(token, name="Neu", password=PASSWORD)
-        self.assertEqual(taken.json()["sites"], [{"site": 1, "name": "One", "role": "moderator", "sections": []}])
+        (mine,) = taken.json()["sites"]
+        self.assertEqual(mine, {"site": 1, "name": "One", "role": "moderator", "sections": [], "logo": ""})
         who = StaffClient(self, 0, "", {"cookie": f"{COOKIE}={cookies(taken)[COOKIE]}", **OWN})
         self.assertEqual((await who.ask("GET", "/api/v1/sites/1/audit")).status, 200)
         self.assertEqual(self.sql("select name from audit where action = 'member.joined'"), [("Neu",)])

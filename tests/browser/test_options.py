@@ -106,6 +106,19 @@ class OptionsTests(MockCase):
         page.wait_for_selector(".mc-entry >> text=Copy link")
         self.soon(lambda: self.assertEqual(page.locator(".mc-entry >> text=Share").count(), 0))
 
+    def test_video_titles(self) -> None:
+        """Where previews are wanted a video's button says what its site calls it, as text; no row is kept for it."""
+        url = "https://youtu.be/abcdefghijk"
+        links = [{"url": url, "title": "A <b>film", "site": "YouTube", "video": True}]
+        self.steer(settings={"previews": True})
+        self.seed({"html": f'<p><a href="{url}">{url}</a></p>', "links": links})
+        page = self.page(f"{self.base}/pages/plain.html")
+        page.wait_for_selector(".mc-video")
+        self.soon(
+            lambda: self.assertEqual(page.locator(".mc-video").all_inner_texts(), ["Play the video (A <b>film)"])
+        )
+        self.assertEqual(page.locator(".mc-album").count(), 0)
+
     def test_videos(self) -> None:
         """A line that is a video's address has a button below it; nothing foreign is loaded before that is pressed."""
         link = '<a href="%s">%s</a>'

@@ -177,13 +177,15 @@ class Picture(Struct, frozen=True):
 
 
 class LinkPreview(Struct, frozen=True):
-    """What a page that a comment links to says of itself; ``url`` is its address."""
+    """What a page that a comment links to says of itself; ``url`` is its address. ``video``: it has a player, and only
+    its title is known."""
 
     url: str
     title: str
     text: str | UnsetType = UNSET
     site: str | UnsetType = UNSET
     picture: Picture | UnsetType = UNSET
+    video: bool | UnsetType = UNSET
 
 
 class Comment(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msgspec import UNSET, to_builtins
 from cackled.domain.errors import BadField
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
+from cackled.domain.videos import canonical
 from cackled.products.polls.answers import (
     LONGEST_OPTION,
     LONGEST_QUESTION,
@@ -21,7 +22,6 @@ from cackled.products.polls.answers import (
     PollBody,
     PollChange,
 )
-from cackled.products.polls.videos import canonical
 from cackled.products.polls.whole import Whole, WholeOption
 
 # A picture that staff added (`addStaffPicture`).

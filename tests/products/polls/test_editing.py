@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.outbox import Work
+from cackled.domain.videos import canonical
 from cackled.products.polls.closing import Closing
-from cackled.products.polls.videos import canonical
 from tests.products.polls.common import OPTIONS, PollCase
 from tests.support.staff import sign_in, site_key
 

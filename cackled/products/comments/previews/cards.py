@@ -27,7 +27,9 @@ from cackled.domain.outbox import Work
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.uploads import Uploads
+from cackled.domain.videos import canonical
 from cackled.products.comments.previews.fetching import fetch_facts
+from cackled.products.comments.previews.oembed import fetch_title
 from cackled.products.comments.settings import CommentSettings
 from cackled.token_bucket import TokenBucket
 
@@ -45,7 +47,7 @@ RATE, BURST, HOSTS = 0.5, 20.0, 1_000
 LEAST = 100
 
 _LINK = re.compile(r'<a href="(https?://[^"<>]{1,2000})"')
-# Their links have a player (web/videos.js).
+# Links to videos there have a player (web/videos.js), whose title is asked for; other links there have nothing.
 _PLAYED = re.compile(r"((www|m)\.)?youtu(be(-nocookie)?\.com|\.be)|((www|player)\.)?vimeo\.com")
 
 SELECT_LINKED = Query(
@@ -94,13 +96,14 @@ class _About(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True, omit_defaults=True):
-    """A preview as it is given out."""
+    """A preview as it is given out; of a video only its title, which stands on its player."""
 
     url: str
     title: str
     text: str = ""
     site: str = ""
     picture: dict[str, Any] | None = None
+    video: bool = False
 
 
 _about = msgspec.json.Decoder(_About).decode
@@ -110,7 +113,7 @@ _shown = msgspec.json.Decoder(Shown).decode
 def links_of(html: str) -> list[str]:
     """The addresses in a comment that have previews, at most `MOST`."""
     found = dict.fromkeys(unescape(one) for one in _LINK.findall(html))
-    return [url for url in found if _PLAYED.fullmatch(links.host_of(url)) is None][:MOST]
+    return [url for url in found if canonical(url) or _PLAYED.fullmatch(links.host_of(url)) is None][:MOST]
 
 
 class LinkCards:
@@ -164,14 +167,16 @@ class LinkCards:
             return msgspec.structs.replace(shown, picture=await self._uploads().again(site, bytes(kept)))
         if not self._may_ask(links.host_of(url)):
             return None
+        video = canonical(url)
+        asking = fetch_title(self._http, video) if video else fetch_facts(self._http, url)
         try:
-            facts = await within(SECONDS, self._clock, fetch_facts(self._http, url))
+            facts = await within(SECONDS, self._clock, asking)
         except Unfetched as error:
             log.debug("no preview of {url!r}: {reason}", url=url, reason=str(error))
             wait = min(LONGEST_FAILED, FAILED * 2.0 ** min(failures, 10))
             await database.write(KEEP_CARD, site.id, key, "", None, failures + 1, wait)
             return None
-        shown = Shown(url, facts.title, facts.text, facts.site)
+        shown = Shown(url, facts.title, facts.text, facts.site, video=video is not None)
         digest: bytes | None = None
         picture: dict[str, Any] | None = None
         if facts.picture:

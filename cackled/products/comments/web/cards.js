@@ -12,8 +12,9 @@ const PLACE = /^\/media\/[\w./-]+$/;
  * @param {any} one
  * @returns {HTMLElement[]}
  */
-function card({url, title, text, site, picture}) {
-  if (!/^https?:\/\//.test(url) || !title) return [];
+function card({url, title, text, site, picture, video}) {
+  // A video's title stands on its player.
+  if (!/^https?:\/\//.test(url) || !title || video) return [];
   const {url: src = '', width, height, color} = picture || {};
   const image =
     PLACE.test(src) &&

@@ -198,7 +198,7 @@ function drawBody(w, item) {
     const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
-  item.album = (c.media || c.links) && el('div.mc-album');
+  item.album = (c.media || (c.links || []).some(one => !one.video)) && el('div.mc-album');
   if (c.media || /language-|mention-|\[poll \d|<a/.test(c.html)) whenReady(w, later => later.enrich(w, item));
   item.text = text;
   item.acts = el('div.mc-acts');

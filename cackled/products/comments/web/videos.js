@@ -1,5 +1,6 @@
 /* Videos that a comment names by a line that is nothing but their address: a button below it. Nothing foreign is loaded before it is pressed. */
 import {el, press} from '../../../web/lib/dom.js';
+import {loader} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -20,7 +21,7 @@ const youtube = id =>
     : null;
 
 /**
- * The video that an address is of; null: of none that we know. (The same addresses as polls/videos.py.)
+ * The video that an address is of; null: of none that we know. (The same addresses as cackled/domain/videos.py.)
  * @param {string} address
  * @returns {Video | null}
  */
@@ -48,6 +49,18 @@ export function videoAt(address) {
   };
 }
 
+/**
+ * What the button of a video says: the name that its site gives it, where that is known and wanted.
+ * @param {Comments} w
+ * @param {Item} item
+ * @param {string} href
+ * @param {string} site
+ */
+function title(w, {c}, href, site) {
+  const known = w.settings.previews && (c.links || []).find((/** @type {any} */ one) => one.video && one.url === href);
+  return (known && loader.text(known.title)) || site;
+}
+
 /** @param {Node | null} node */
 const isEnd = node => !node || node.nodeName === 'BR';
 
@@ -60,12 +73,16 @@ export function showVideos(w, item) {
   const links = [...item.text.querySelectorAll('p > a')].filter(
     link => isEnd(link.previousSibling) && isEnd(link.nextSibling),
   );
-  const found = links.map(link => videoAt(/** @type {HTMLAnchorElement} */ (link).href)).filter(one => one);
+  const found = links.flatMap(link => {
+    const {href} = /** @type {HTMLAnchorElement} */ (link);
+    const video = videoAt(href);
+    return video ? [{...video, href}] : [];
+  });
   if (!found.length) return;
   const place = el('div.mc-videos');
-  found.slice(0, MOST).forEach(one => {
-    const video = /** @type {Video} */ (one);
-    const words = w.t('playVideo', {name: video.name});
+  found.slice(0, MOST).forEach(video => {
+    const name = title(w, item, video.href, video.name);
+    const words = w.t('playVideo', {name});
     /** @type {HTMLElement} */
     const button = press(
       'mc-video',
@@ -73,7 +90,7 @@ export function showVideos(w, item) {
         onclick: () => {
           const frame = el('iframe.mc-video', {
             src: video.url,
-            title: video.name,
+            title: name,
             allow: 'autoplay; fullscreen; picture-in-picture; encrypted-media',
             allowfullscreen: true,
             referrerpolicy: 'strict-origin-when-cross-origin',
@@ -84,7 +101,7 @@ export function showVideos(w, item) {
         },
       },
       play(),
-      el('span', null, words),
+      el('span', {dir: 'auto'}, words),
     );
     place.append(button);
   });

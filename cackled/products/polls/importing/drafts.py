@@ -8,10 +8,10 @@ import msgspec
 
 from cackled.domain.errors import BadField
 from cackled.domain.site import Site
+from cackled.domain.videos import canonical
 from cackled.importing.values import count_of, flag_of, is_number, text_of, time_of
 from cackled.products.polls.answers import LONGEST_TEXT, MOST_OPTIONS, PollBody
 from cackled.products.polls.drafts import new_poll
-from cackled.products.polls.videos import canonical
 
 MOST_NUMBER = 1_000_000
 _FAMILIAR = ("kind", "question", "description", "explanation", "results", "identity", "changeable", "write_in", "quota",
