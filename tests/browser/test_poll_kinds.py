@@ -105,6 +105,35 @@ class PollKindTests(BrowserCase):
         self.says(page, "عدد الخيارات")
         self.clean(page, "right to left")
 
+    def test_mirrored(self) -> None:
+        """From right to left: words of any language begin at the right, as do bars and the mark of what was right,
+        which is told in words; before there are numbers no bar says that there are none.
+        """
+        options = [{"text": "Mars"}, {"text": "Jupiter", "correct": True}]
+        page = self.open(self.make(kind="quiz", options=options, results="voted"), direction="rtl", lang="ar")
+        looks = "([name, what]) => [...document.querySelectorAll(name)].map(n => getComputedStyle(n)[what])"
+        self.assertEqual(set(page.evaluate(looks, [".mcp-option-text, .mcp-topic-text", "textAlign"])), {"right"})
+        self.assertEqual(page.evaluate(looks, [".mcp-bar", "visibility"]), ["hidden"] * 2)
+        page.click("#mc-poll label:has-text('Mars')")
+        page.click("#mc-poll .mcp-vote")
+        right = page.locator("#mc-poll .mcp-right")
+        right.get_by_text("✓ الإجابة الصحيحة").wait_for()
+        self.soon(lambda: self.assertEqual(page.evaluate(looks, [".mcp-bar", "visibility"]), ["visible"] * 2))
+        (shadow,) = page.evaluate(looks, [".mcp-right", "boxShadow"])
+        self.assertRegex(shadow, r"(^|\s)-\d")
+        self.clean(page, "mirrored")
+
+    def test_ranked_in_line(self) -> None:
+        """What gives an option its place stands where its bar begins, and its words right after that."""
+        page = self.open(self.make(kind="ranked"), LOOKS["phone"])
+        page.wait_for_selector("#mc-poll .mcp-up")
+        at = "name => document.querySelector('#mc-poll [data-option=\\'2\\'] ' + name).getBoundingClientRect().%s"
+        left, words = page.evaluate(at % "left", ".mcp-up"), page.evaluate(at % "left", ".mcp-option-text")
+        self.assertAlmostEqual(left, page.evaluate(at % "left", ".mcp-bar"), delta=1)
+        self.assertLess(words - page.evaluate(at % "right", ".mcp-up"), 24)
+        page.locator('#mc-poll [data-option="2"] .mcp-up').tap()
+        page.wait_for_selector("#mc-poll [data-option='2'] .mcp-grip:not(:empty)")
+
     def test_names(self) -> None:
         """A poll of people who signed in: strangers are asked to; names are shown, and that is said first."""
         poll = self.make(identity="account", voters_shown=True)

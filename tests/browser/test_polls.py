@@ -16,7 +16,7 @@ RUN = """async () => (await axe.run('.mcp-root', {resultTypes: ['violations']}))
 LOOKS = {
     "light": ({}, ""),
     "dark phone": ({"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}, ""),
-    "right to left": ({}, "?lang=ar"),
+    "right to left": ({}, "?lang=ar&dir=rtl"),
 }
 # How far everything below each option moves: nothing may.
 SHIFTS = "new PerformanceObserver(l => l.getEntries().forEach(e => {window.shift = (window.shift || 0) + e.value}))"

@@ -114,6 +114,34 @@ class ReadingTests(ReviewCase):
             lambda: self.assertEqual(page.locator(".mcr-c script, .mcr-c [onclick], .mcr-c [onerror]").count(), 0)
         )
 
+    def test_mirrored(self) -> None:
+        """From right to left words of the site, in whatever language, stand above what they name; addresses are written
+        from the left; fields have room for what they ask for; a window's button stands beside its title.
+        """
+        fill(self.url, "mirrored")
+        look = {"viewport": {"width": 390, "height": 844}}
+        page = self.open("mirrored", "&lang=ar&dir=rtl", **look)
+        self.ready(page)
+        page.click(".mcr-head .mcr-btn")
+        page.wait_for_selector(".mcr-form")
+        align = "[...document.querySelectorAll('.mcr-label, .mcr-criterion > span:first-child')]"
+        align += ".map(n => getComputedStyle(n).textAlign)"
+        self.assertEqual(set(page.evaluate(align)), {"right"})
+        self.assertEqual(page.get_attribute("[name=mc-media]", "dir"), "ltr")
+        page = self.open("mirrored", "", **look)
+        self.ready(page)
+        page.get_by_role("button", name="How reviews are checked").click()
+        head = page.locator(".mcr-pane .mcr-head")
+        title, button = head.locator(".mcr-title").bounding_box(), head.locator(".mcr-icon").bounding_box()
+        self.assertGreaterEqual(button["x"], title["x"] + title["width"] - 1)
+        self.assertLess(abs(button["y"] - title["y"]), 30)
+        wide = self.open("mirrored", "")
+        self.ready(wide)
+        wide.click(".mcr-head .mcr-btn")
+        tall = wide.evaluate("['pros', 'text'].map(n => document.querySelector(`[name=mc-${n}]`).offsetHeight / 16)")
+        self.assertGreater(tall[0], 3.5)
+        self.assertGreater(tall[1], 6.5)
+
     def test_empty(self) -> None:
         """A page without reviews invites to write the first, and shows no figures."""
         page = self.open("nothing")
@@ -327,6 +355,26 @@ class WritingTests(ReviewCase):
         old = self.open("opened2", fragment="#cr/true:1:2:3:e30%3D:Bob%20B:bob@x.example/")
         old.wait_for_selector(".mcr-form")
         self.soon(lambda: self.assertEqual(old.input_value("[name=mc-name]"), "Bob B"))
+
+    def test_used_link(self) -> None:
+        """A link that was used, or is for another product, promises nothing; a good one says what it does."""
+        told = {"order": "1", "name": "Bea", "language": "", "expires": "2027-01-01T00:00:00Z"}
+        current: dict[str, str] = {}
+        context = self.context()
+        plain = "application/json"
+        context.route("**/reviews/order", lambda route: route.fulfill(body=current["body"], content_type=plain))
+        for key, used, words in (
+            ("linked", False, "Your purchase is confirmed"),
+            ("linked", True, "A review was written with this link before"),
+            ("other", False, "This link is for another product"),
+        ):
+            products = [{"key": key, "url": "", "title": "", "used": used}]
+            current["body"] = json.dumps({**told, "products": products})
+            page = self.open("linked", fragment="#mc-review=abc.def&star=4", context=context)
+            page.locator(".mcr-order", has_text=words).wait_for()
+            if not used:
+                self.soon(lambda page=page: self.assertEqual(page.locator(".mcr-big input:checked").count(), 1))
+            page.close()
 
     def test_questions(self) -> None:
         """A question is asked and answered below the reviews."""

@@ -1,6 +1,7 @@
 // What a page of polls says: one entry for each, with the element that it goes into.
 (function () {
   var list = (window.cackle_widget = window.cackle_widget || []);
+  document.documentElement.dir = new URLSearchParams(location.search).get('dir') || 'ltr';
   document.addEventListener('DOMContentLoaded', function () {
     Array.prototype.forEach.call(document.querySelectorAll('[data-poll]'), function (node) {
       list.push({

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cackled.events import channel_id
 from tests.products.polls.test_hiding import HiddenCase
 
 POLLS = "/api/v1/sites/1/polls"
+# Headers that tell of the asking alone.
+MOVING = ("date", "age", "cache-status", "server-timing", "x-request-id")
 # Words of options that are not shown, and of one that is.
 WAITING, REFUSED, SPAM, SHOWN = "canary waiting", "canary refused", "canary spam", "shown yellow"
 
@@ -68,6 +71,58 @@ class WebhookTests(HiddenCase):
         await self.service.send(int(poll), [(20_000 + n, 0, None, "", "1") for n in range(2)])
         version = (await self.results(poll))["version"]
         self.assertEqual((await self.change(poll, version, question="Which colour??")).status, 200)
+
+    async def test_quiz(self) -> None:
+        """The right answer and why are told nowhere before the quiz is closed, whoever has answered."""
+        options = [{"text": "one"}, {"text": "two", "correct": True}, {"text": "three"}]
+        poll = await self.make(kind="quiz", options=options, explanation="canary because", results="voted", quota=0)
+        listener = await self.listen(poll)
+        await self.cast(poll)
+        await self.vote(await self.visitor(), poll, "2")
+        version = (await self.results(poll))["version"]
+        self.assertEqual((await self.change(poll, version, question="Which colour??")).status, 200)
+        heard = await self.open_to_strangers(poll, listener)
+        self.assertNotIn(b"canary", heard)
+        self.assertNotRegex(heard, rb'"correct": ?(true|\[)')
+        self.assertNotIn(b"Right answer", heard)
+        self.assertEqual((await self.change(poll, version + 1, closed=True)).status, 200)
+        await listener.until(b"poll.closed")
+        heard = await self.open_to_strangers(poll, listener)
+        self.assertIn(b"canary because", heard)
+        self.assertIn(b"Right answer", heard)
+        self.assertNotIn("canary", "".join(self.told()))
+
+    async def test_still(self) -> None:
+        """Where results come when it closes, or to staff alone, no answer changes by a vote: neither words, nor tags of
+        versions, nor times, nor numbers; and nothing is told.
+        """
+        for results in ("closed", "staff"):
+            poll = await self.make(results=results, quota=0)
+            paths = [
+                f"/api/v1/sites/1/polls/{poll}?readPreference=primary", f"/api/v1/sites/1/counts?channel={poll}",
+                f"/bootstrap?widget=Poll&site=1&poll={poll}&readPreference=primary",
+                f"/threads/1?widget=Poll&poll={poll}&readPreference=primary",
+                f"/threads/1/fragment?widget=Poll&poll={poll}&readPreference=primary",
+                f"/rt/poll?sub=1/{channel_id('polls', poll)}@0&wait=0", f"/api/v1/sites/1/polls/{poll}/voters?option=1",
+                "/sitemap.xml", "/threads/1/sitemap.xml",
+            ]  # fmt: skip
+            told = len(self.told())
+
+            async def seen(once: str, paths: list[str] = paths) -> list[Any]:
+                found = []
+                for path in paths:
+                    # Asked in other words, so that no cache answers.
+                    answer = await self.ask("GET", f"{path}{'&' if '?' in path else '?'}once={once}")
+                    heads = {name: value for name, value in answer.headers.items() if name not in MOVING}
+                    found.append((path, answer.status, answer.body.replace(once.encode(), b""), heads))
+                return found
+
+            before = await seen("first")
+            await self.cast(poll)
+            await self.vote(await self.visitor(), poll, "2")
+            for was, now in zip(before, await seen("later"), strict=True):
+                self.assertEqual(was, now)
+            self.assertEqual(len(self.told()), told)
 
     async def test_hidden(self) -> None:
         """Neither totals nor words of options that wait or were refused are told, whatever happens to the poll; with

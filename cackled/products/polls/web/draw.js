@@ -75,6 +75,7 @@ function row(w, option, {open, options}) {
       input,
       el('span.mcp-option-text', {dir: 'auto'}, text || t('pollGone')),
       media(w, option),
+      right && el('span.mcp-mark', null, '✓ ' + t('pollRight')),
     ),
     el(
       'span.mcp-result',
@@ -83,7 +84,6 @@ function row(w, option, {open, options}) {
       el('span.mcp-percent', null, known && t('pollPercent', {n: Math.round(share * 100)})),
       el('span.mcp-votes', null, known && t('pollVotes', {n: votes})),
     ),
-    right && el('span.mcp-hidden', null, t('pollRight')),
   );
   if (ranked) ranked.drag(w, line, id);
   return line;

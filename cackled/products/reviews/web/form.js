@@ -1,6 +1,6 @@
 /* The form: one thing at a time in a narrow column, all at once in a wide one. What was filled in is kept until the server
    has taken it. */
-import {orderKey, own, starField, stored, tellOrder, titleOf} from './form_parts.js';
+import {forgetOrder, orderKey, own, starField, stored, tellOrder, titleOf} from './form_parts.js';
 import {flash, showPill} from './live.js';
 import {signButton} from './sign.js';
 import {drawAll, notice} from './widget.js';
@@ -292,6 +292,7 @@ export function openForm(w, given = {}) {
       rows: 1,
       name: 'mc-media',
       inputmode: 'url',
+      dir: 'ltr',
       placeholder: 'https://',
       oninput: () =>
         change({
@@ -427,7 +428,7 @@ export function openForm(w, given = {}) {
         .text(failed.problem && failed.problem.type)
         .split('/')
         .pop();
-      if (/^order-/.test(slug || '')) w.order = '';
+      if (/^order-/.test(slug || '')) forgetOrder(w, form);
       complain(slug || '', reason(t, failed, true));
     }
   }

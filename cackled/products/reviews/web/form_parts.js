@@ -132,6 +132,9 @@ export async function tellOrder(w, form) {
   if (!line) return;
   try {
     const order = await w.api('POST', '/reviews/order', {body: {token: w.order}});
+    const one = order.products.find((/** @type {{key: string}} */ product) => product.key === w.key);
+    // Nothing is promised that sending the review would not keep.
+    if (!one || one.used) return forgetOrder(w, form, one ? 'order-used' : 'order-product');
     line.textContent = w.t('reviewFromOrder');
     const input = /** @type {any} */ (form.querySelector('[name=mc-name]'));
     if (input && !input.value && loader.text(order.name)) {
@@ -141,8 +144,19 @@ export async function tellOrder(w, form) {
   } catch (e) {
     const {status} = /** @type {any} */ (e);
     if (!status || status > 499) return;
-    w.order = '';
-    tabStorage.set(orderKey(w), null);
-    line.textContent = w.t.problem('order-token');
+    forgetOrder(w, form, 'order-token');
   }
+}
+
+/**
+ * The link's order is no good, and why; the review can be sent without it.
+ * @param {Reviews} w
+ * @param {HTMLElement} form
+ * @param {string} [slug]
+ */
+export function forgetOrder(w, form, slug) {
+  const line = form.querySelector('.mcr-order');
+  w.order = '';
+  tabStorage.set(orderKey(w), null);
+  if (line) line.textContent = slug ? w.t.problem(slug) : '';
 }
