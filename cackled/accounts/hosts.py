@@ -11,7 +11,7 @@ another's pages. Proof by DNS holds for all names below the host, the others for
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -151,6 +151,14 @@ class Hosts:
         if not await self._database.write(INSERT_HOST, site, host, token, MOST_HOSTS):
             raise Conflict(f"A site has at most {MOST_HOSTS} hosts.", slug="hosts")
         return await self._one(site, host)
+
+    async def expect(self, site: int, patterns: Sequence[str]) -> None:
+        """Add the hosts of origins that wait, as far as they are names and there is room."""
+        for host in sorted({host_of(pattern)[0] for pattern in patterns}):
+            try:
+                await self.add(site, host)
+            except (BadField, Conflict):
+                continue
 
     async def remove(self, site: int, host: str) -> bool:
         """Forget a host, and with it its proof; False where there is none of that name."""

@@ -71,9 +71,17 @@ class Deletions:
         return {one.word: count for one, count in zip(self._counted, rows.rows[0], strict=True)}
 
     async def delete(self, site: int) -> int:
-        """Delete a site and all it has; gives how many rows went. It is in the journal before anything is changed."""
+        """Delete a site and all it has; gives how many rows went."""
+        await self.dismiss(site)
+        return await self.clear(site)
+
+    async def dismiss(self, site: int) -> None:
+        """Nobody is served the site any more: it is in the journal, then out of the catalog. Its rows are left."""
         await self._in_thread(append, self._journal, [(site, NOBODY)])
         await self._sites.drop(site)
+
+    async def clear(self, site: int) -> int:
+        """Delete the rows of a site that was dismissed (the periodic work does it, too); gives how many went."""
         gone = await self._clear(site)
         log.info("site {site} is deleted, {rows} rows", site=site, rows=gone)
         return gone

@@ -200,6 +200,9 @@ class ProofTests(SiteCase):
         made = await self.make("mine.example", "*.mine.example", "localhost:*", "evil.example")
         site = made["site"]
         self.assertEqual((made["origins"], len(made["waiting"])), (["localhost:*"], 3))
+        # Whoever made it is shown at once what proves them.
+        listed = (await self.ann.ask("GET", f"/api/v1/sites/{site}/hosts")).json()["hosts"]
+        self.assertEqual([one["host"] for one in listed], ["evil.example", "mine.example"])
         self.assertFalse(self.application.sites.get(site).allows_origin("https://mine.example"))
         host = await self.add(site, "Mine.example")
         refused = await self.prove(site, "mine.example")
@@ -241,10 +244,13 @@ class ProofTests(SiteCase):
         self.records["_cackled.a.example"] = [host["content"]]
         await self.prove(site, "a.example")
         seen = await self.ann.ask("GET", f"/api/v1/sites/{site}/settings")
-        body = {"origins": ["x.a.example", "b.example"]}
+        body = {"origins": ["x.a.example", "b.example", "*.b.example", "10.0.0.1:8080"]}
         tag = seen.headers["etag"]
         changed = (await self.ann.ask("PATCH", f"/api/v1/sites/{site}/settings", body, if_match=tag)).json()
-        self.assertEqual((changed["origins"], changed["waiting"]), (["x.a.example"], ["b.example"]))
+        self.assertEqual(changed["origins"], ["x.a.example"])
+        self.assertEqual(sorted(changed["waiting"]), ["*.b.example", "10.0.0.1:8080", "b.example"])
+        listed = (await self.ann.ask("GET", f"/api/v1/sites/{site}/hosts")).json()["hosts"]
+        self.assertEqual({one["host"] for one in listed}, {"a.example", "b.example"})
 
     async def test_bounds(self) -> None:
         """So many sites of an account; bad names; hosts that the site has not."""
@@ -310,8 +316,9 @@ class DeletionTests(ApiCase):
         self.assertEqual((await admin.ask("DELETE", "/api/v1/sites/2/deletion")).status, 204)
         self.assertEqual((await self.want(bob)).json()["done"], False)
         self.assertEqual((await self.want(ann)).json()["done"], True)
-        while self.application.sites.find(2) is not None:
-            await self.ask("GET", "/healthz")
+        # It is gone when that is said.
+        self.assertEqual(self.sql("select id from catalog.site where id = 2"), [])
+        self.assertIsNone(self.application.sites.find(2))
         self.assertEqual((await ann.ask("GET", "/api/v1/sites/2/deletion")).slug, "unknown-site")
         self.assertIsNotNone(self.application.sites.find(1))
 
@@ -324,8 +331,9 @@ class DeletionTests(ApiCase):
         self.assertEqual((await self.want(ann)).json()["done"], False)
         self.sql("update catalog.site_farewell set asked_at = now() - interval '4 days'")
         self.assertEqual((await self.want(ann)).json()["done"], True)
-        while self.application.sites.find(2) is not None:
-            await self.ask("GET", "/healthz")
+        # It is gone when that is said.
+        self.assertEqual(self.sql("select id from catalog.site where id = 2"), [])
+        self.assertIsNone(self.application.sites.find(2))
 
 
 class UsageTests(ApiCase):

@@ -15,7 +15,7 @@ import jwt
 from cackled.database.testing import server
 from tests.browser.test_daemon import OnePage
 from tests.media import corpus
-from tests.support.browser import BrowserCase
+from tests.support.browser import ARGUMENTS, CHROMIUM, BrowserCase
 from tests.support.daemon import Daemon
 from tests.support.provider import CLIENT, LocalProvider
 
@@ -53,14 +53,14 @@ class SignInTests(BrowserCase):
             "'Acme', %s, %s)", self.provider.url, CLIENT, database=self.base,
         )  # fmt: skip
 
-    def site(self, options: str) -> str:
-        """The address of a page with the widget."""
+    def site(self, options: str, host: str = "127.0.0.1") -> str:
+        """The address of a page with the widget. Whoever is at *host* ``localhost`` is of another site than we are."""
         given = f"{{widget: 'Comment', id: 1, channel: 'article', {options}}}"
         page = ThreadingHTTPServer(("127.0.0.1", 0), partial(OnePage, PAGE % (given, self.daemon.url)))
         threading.Thread(target=page.serve_forever, daemon=True).start()
         self.addCleanup(page.server_close)
         self.addCleanup(page.shutdown)
-        address = f"http://127.0.0.1:{page.server_address[1]}"
+        address = f"http://{host}:{page.server_address[1]}"
         self.daemon.admin(f"site origins 1 add {address}")
         return f"{address}/article"
 
@@ -160,6 +160,28 @@ class SignInTests(BrowserCase):
         page.locator(".mc-input >> nth=0").focus()
         page.wait_for_selector(".mc-nick >> nth=0")
         self.soon(lambda: self.assertEqual(page.locator(".mc-badge >> text=You").count(), 0))
+
+    def test_third_party(self) -> None:
+        """A page of another site, in a browser that keeps nothing for third parties: popup, reload, another page."""
+        strict = self.browser.browser_type.launch(
+            executable_path=CHROMIUM,
+            args=[*ARGUMENTS, "--test-third-party-cookie-phaseout", "--enable-features=ThirdPartyStoragePartitioning"],
+        )
+        self.addCleanup(strict.close)
+        site = self.site("", "localhost")
+        page = self.page(site, context=strict.new_context())
+        page.locator(".mc-input >> nth=0").focus()
+        page.fill(".mc-input >> nth=0", "a draft")
+        page.click(".mc-signin")
+        with page.expect_popup() as opened:
+            page.click(".mc-way >> text=Acme")
+        opened.value.wait_for_event("close")
+        self.signed_in(page)
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input >> nth=0"), "a draft"))
+        page.click(".mc-formbtn >> nth=0")
+        page.wait_for_selector(".mc-list >> text=a draft")
+        page.reload()
+        self.signed_in(page)
 
     def test_phone(self) -> None:
         """No other window there: away and back, with the draft, and nothing left behind the #."""

@@ -175,6 +175,35 @@ class JwtTests(AssertionCase):
         self.refused("bad-signature", lambda: assertion.verify_jwt(token, 7, [public], AT))
 
 
+class ClockTests(AssertionCase):
+    """Clocks of sites go wrong: what is said of a minute ahead holds, of later it does not."""
+
+    def test_skew(self) -> None:
+        """Each form that has a time, in its own unit."""
+
+        def fastcomments(at: int) -> Callable[[], Any]:
+            mark = hmac.new(KEY.encode(), f"{at * 1000}{ANN64}".encode(), hashlib.sha256).hexdigest()
+            return lambda: assertion.verify_fastcomments(ANN64, mark, at * 1000, KEY, AT)
+
+        def disqus(at: int) -> Callable[[], Any]:
+            mark = hmac.new(KEY.encode(), f"{ANN64} {at}".encode(), "sha1").hexdigest()
+            return lambda: assertion.verify_disqus(f"{ANN64} {mark} {at}", KEY, AT)
+
+        def cackle(at: int, unit: int) -> Callable[[], Any]:
+            data = packed({"id": "u1", "name": "Ann"})
+            mark = hashlib.md5(f"{data}{KEY}{at * unit}".encode()).hexdigest()
+            return lambda: assertion.verify_cackle(f"{data} {mark} {at * unit}", KEY, AT, 300)
+
+        for form, window in (
+            (fastcomments, 2 * 86_400), (disqus, 7_200), (lambda at: cackle(at, 1), 300),
+            (lambda at: cackle(at, 1000), 300),
+        ):  # fmt: skip
+            for at in (AT + 59, AT, AT - window + 1):
+                self.assertEqual(form(at)().id, "u1")
+            self.refused("from-the-future", form(AT + 62))
+            self.refused("expired", form(AT - window - 62))
+
+
 class HostileTests(SynchronousTestCase):
     """Whatever comes, the answer is a person or `BadAssertion`."""
 

@@ -116,6 +116,7 @@ async def change_settings(call: Call) -> Response:
     # Values are not for the log: among them are secrets.
     more: dict[str, Any] = {"settings": sorted(sent.settings)} if sent.settings else {}
     if origins is not None:
+        await call.shared(Hosts).expect(call.site.id, document.waiting)
         more["origins"] = document.origins + document.waiting
     if not isinstance(sent.name, UnsetType):
         more["name"] = document.name

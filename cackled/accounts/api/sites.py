@@ -131,6 +131,7 @@ async def make_site(call: Call) -> NewSiteAnswer:
     document = await changes.change(
         made.id, (await changes.get(made.id)).version, origins=sent.origins, proven=proven
     )
+    await call.shared(Hosts).expect(made.id, document.waiting)
     await call.context.service(Audit, made).record(call.colleague, "site.made", f"site:{made.id}")
     return NewSiteAnswer(made.id, document.name, document.origins, document.waiting)
 
@@ -203,7 +204,9 @@ async def ask_deletion(call: Call) -> DeletionAnswer:
     await call.service(Audit).record(call.colleague, "site.deleted", f"site:{site.id}", asked_by=str(asked.account))
     log.info("site {site} is deleted for account {one}, which account {two} asked for",
              site=site.id, one=account, two=asked.account)  # fmt: skip
-    done: Deferred[int] = Deferred.fromCoroutine(call.shared(Deletions).delete(site.id))
+    # Said to be done once nobody is served it, whatever happens to this process then.
+    await call.shared(Deletions).dismiss(site.id)
+    done: Deferred[int] = Deferred.fromCoroutine(call.shared(Deletions).clear(site.id))
     # What fails here is done by the job that looks after deleted sites.
     done.addErrback(lambda failure: None if failure.check(DatabaseError) else log.failure("deleting broke", failure))
     return DeletionAnswer(True, True, asked.name, asked.asked)

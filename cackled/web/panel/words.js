@@ -112,7 +112,9 @@ export function ago(at, now = Date.now()) {
   const seconds = Math.round((new Date(at).getTime() - now) / 1000);
   const format = made('ago', language => new Intl.RelativeTimeFormat(language, {numeric: 'auto', style: 'short'}));
   for (const [unit, length] of STEPS) {
-    if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
+    // What was is counted by what is full; what comes "in 7 days" is not in 6, because some seconds went by.
+    const count = seconds < 0 ? Math.trunc(seconds / length) : Math.round(seconds / length);
+    if (Math.abs(seconds) >= length) return format.format(count, unit);
   }
   return format.format(0, 'second');
 }

@@ -1,8 +1,8 @@
 // Hosts that a site proves to be its own, what it uses, and how it is deleted: pages beside its settings.
 import {html, useState} from '../libraries.js';
 import {get, post, remove} from '../api.js';
-import {query, setQuery} from '../router.js';
-import {may, me} from '../session.js';
+import {go, query, setQuery} from '../router.js';
+import {load, may, me} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
 import {Copy, Field, Form} from '../ui/form.js';
@@ -175,7 +175,10 @@ export function DeletionPage({site}) {
     const answer = await post(`/sites/${site}/deletion`, {name});
     setOpen(false);
     toast(answer.done ? t('deletion.done') : t('deletion.asked'));
-    await loaded.again();
+    if (answer.done) {
+      await load();
+      go('/', {replace: true});
+    } else await loaded.again();
   };
   const keep = async () => {
     try {

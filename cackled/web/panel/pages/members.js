@@ -31,6 +31,10 @@ const split = text =>
     .map(one => one.trim())
     .filter(Boolean);
 
+/** The role, and of which sections. @param {Member | Invitation} one */
+const roleOf = one =>
+  html`${t(`role.${one.role}`)}${one.sections.length > 0 && html` <span class="muted">${one.sections.join(', ')}</span>`}`;
+
 /** @param {{role: string, sections: string, setRole: any, setSections: any, site: string}} props */
 function RoleFields({role, sections, setRole, setSections, site}) {
   return html`<${Choice} label=${t('members.role')} value=${role} options=${roles(site)} onInput=${setRole} /> ${
@@ -83,11 +87,7 @@ export function MembersPage({site}) {
                     />${one.account === me.value?.account.id && html` <${Mark}>${t('you')}<//>`}`,
               },
               {label: t('email'), cell: (/** @type {Member} */ one) => one.email},
-              {
-                label: t('members.role'),
-                cell: (/** @type {Member} */ one) =>
-                  html`${t(`role.${one.role}`)}${one.sections.length > 0 && html` <span class="muted">${one.sections.join(', ')}</span>`}`,
-              },
+              {label: t('members.role'), cell: roleOf},
               {label: t('members.seen'), cell: (/** @type {Member} */ one) => html`<${When} at=${one.seen} />`},
               {
                 label: t('actions'),
@@ -123,7 +123,7 @@ export function MembersPage({site}) {
                 id=${(/** @type {Invitation} */ one) => one.id}
                 columns=${[
                   {label: t('email'), cell: (/** @type {Invitation} */ one) => one.email},
-                  {label: t('members.role'), cell: (/** @type {Invitation} */ one) => t(`role.${one.role}`)},
+                  {label: t('members.role'), cell: roleOf},
                   {label: t('expires'), cell: (/** @type {Invitation} */ one) => html`<${When} at=${one.expires} />`},
                   {
                     label: t('actions'),
