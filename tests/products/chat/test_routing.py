@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -82,6 +83,7 @@ class RoutingTests(ChatCase):
         """A colleague who does not take what is handed over gives it back to who did."""
         await self.online(self.ann)
         await self.online(self.ben, capacity=0)
+        await self.ann.ask("GET", f"{CHATS}/live")
         chat = await self.start()
         path = f"{CHATS}/{chat['chat']}"
         await self.ann.ask("POST", f"{path}/messages", {"text": "One moment"})
@@ -91,6 +93,13 @@ class RoutingTests(ChatCase):
         self.assertEqual(await self.assigned(), [("open", self.ben.account)])
         await self.later()
         self.assertEqual(await self.assigned(), [("open", self.ann.account)])
+        # What was told is what is so: she has it, and her visitor knows.
+        told = self.sql("select data from event where type in ('chat.assigned', 'chat.changed') order by xid, seq")
+        rows = [json.loads(one) for (one,) in told]
+        of_staff, of_visitor = ([one for one in rows if ("offered" in one) is staff][-1] for staff in (True, False))
+        listed = (await self.ann.ask("GET", f"{CHATS}?state=mine")).json()["chats"][0]
+        self.assertEqual((of_staff["offered"], listed["offered"]), (False, False))
+        self.assertEqual((of_visitor["state"], of_visitor["operator"]["id"]), ("open", f"account:{self.ann.account}"))
 
     async def test_departments(self) -> None:
         """Departments have skills and hours of their own, each says whether somebody is there."""

@@ -1,5 +1,5 @@
 -- Operators: who answers what.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Note a line about an operator in a conversation, with its state told to both sides.
 create or replace function chat_line(c chat, p_name text, p_account bigint, p_who text) returns void
@@ -66,8 +66,8 @@ begin
     raise exception using errcode = 'CK404', message = 'department';
   end if;
   update chat x set assignee = p_account, department_id = coalesce(p_department, x.department_id),
-    -- A colleague who does not take it in time gives it back to whoever handed it over.
-    offered_at = case when p_account is not null then now() end,
+    -- A colleague who does not take it in time gives it back to whoever handed it over, who has it then.
+    offered_at = case when p_account is not null and p_line <> 'timeout' then now() end,
     offered_by = case when p_account is not null and p_line = 'transferred' then x.assignee end, bot = false,
     passed = case when p_line in ('timeout', 'lost') then x.passed else '{}' end,
     skills = case when p_department is null then x.skills
@@ -259,7 +259,6 @@ begin
         passed_at = now()
       where x.site_id = c.site_id and x.id = c.id and c.assignee is not null;
       perform hand_over_chat(c.site_id, c.id, back, null, 'timeout');
-      update chat x set offered_at = null where x.site_id = c.site_id and x.id = c.id;
       return query select c.site_id;
       return;
     end if;
