@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.browser.test_chat import SHADOW
 from tests.browser.test_chat_daemon import ChatDaemonCase, Operator
 from tests.browser.test_panel import PanelCase
 from tests.support.daemon import Daemon
@@ -61,3 +62,24 @@ class EndTests(ChatDaemonCase):
         at = [text.find(words) for words in ("What does the lamp cost?", "Twenty, with a bulb.")]
         self.assertTrue(0 <= at[0] < at[1], text)
         self.assertNotIn("hidden", text)
+
+    def test_keys_at_the_end(self) -> None:
+        """Whoever writes while the operator closes is at the stars then, which are seen; Escape closes the panel."""
+        page = self.opened(viewport={"width": 700, "height": 480})
+        self.say(page, "Is it in stock?")
+        chat = self.found("Is it in stock?")
+        for number in range(4):
+            self.operator.say(chat, f"Line {number}")
+        page.wait_for_selector(".bubble:has-text('Line 3')")
+        page.focus(".field")
+        self.operator.ask("POST", f"/{chat}/close", {"reason": "done"})
+        at = f"{SHADOW}.activeElement?.getAttribute('aria-label')"
+        star = f"{SHADOW}.activeElement?.classList.contains('star')"
+        self.until(page, star)
+        self.until(page, f"(n => n.scrollHeight - n.scrollTop - n.clientHeight < 2)({SHADOW}.querySelector('.scroll'))")
+        for key, words in (("ArrowRight", "2"), ("ArrowRight", "3")):
+            page.keyboard.press(key)
+            self.until(page, f"{star} && {at}.includes({words})")
+        page.keyboard.press("Escape")
+        page.locator(".panel").wait_for(state="hidden")
+        self.until(page, f"{SHADOW}.activeElement?.className === 'b'")

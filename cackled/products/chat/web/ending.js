@@ -27,24 +27,22 @@ export function drawEnd(w) {
   const {t, store, ask, info} = w;
   const {rating} = store.chat;
   const stars = el('div.stars', {role: 'radiogroup', 'aria-label': t('chatRate')});
+  /** @param {number} score */
+  const pick = score => {
+    w.score = score;
+    w.draw();
+  };
   for (let n = 1; n <= 5; n++) {
     const words = t('chatStars', {n});
-    const pick = () => {
-      w.score = n;
-      w.draw();
-      const again = /** @type {HTMLElement | null} */ (ask.querySelector('[aria-checked=true]'));
-      if (again) again.focus();
-    };
     stars.append(
       el('button.star' + (n <= w.score ? '.lit' : ''), {
-        role: 'radio', 'aria-checked': '' + (n === w.score), 'aria-label': words, title: words, onclick: pick,
+        role: 'radio', 'aria-checked': '' + (n === w.score), 'aria-label': words, title: words, onclick: () => pick(n),
         tabindex: n === (w.score || 1) ? 0 : -1,
         onkeydown: event => {
           const by = /^Arrow(Right|Up)$/.test(event.key) ? 1 : /^Arrow(Left|Down)$/.test(event.key) ? -1 : 0;
           if (!by) return;
           event.preventDefault();
-          w.score = Math.min(5, Math.max(1, (w.score || n) + by));
-          pick();
+          pick(Math.min(5, Math.max(1, (w.score || n) + by)));
         },
       }, icon(STAR)),
     ); // prettier-ignore
@@ -83,6 +81,10 @@ export function drawEnd(w) {
     }
     w.draw();
   };
+  // Whoever was at what goes now is at what comes, so that keys, Escape among them, still reach the panel.
+  const {activeElement} = w.core.shadow;
+  const inside = !w.node.hidden && (w.composer.contains(activeElement) || ask.contains(activeElement));
+  const low = w.atBottom();
   ask.replaceChildren(
     el(
       'div.end',
@@ -103,4 +105,8 @@ export function drawEnd(w) {
       el('button.main', {onclick: () => startAgain(w)}, t('chatAgain')),
     ),
   );
+  w.composer.hidden = true;
+  if (low) w.bottom();
+  const next = ask.querySelector('[aria-checked=true]') || ask.querySelector('[tabindex="0"], button');
+  if (inside && next) /** @type {HTMLElement} */ (next).focus({preventScroll: true});
 }

@@ -62,13 +62,14 @@ export function draw(w) {
   const low = w.atBottom();
   w.talk.draw();
   drawAsk(w, running, offline);
-  const closed = state === 'closed';
-  w.composer.hidden = closed;
-  w.finish.hidden = !running || closed;
-  w.clip.hidden = !running || closed || !info.pictures;
+  const over = !running || state === 'closed';
+  // At the end it goes once there is something else to be at (ending.js).
+  if (state !== 'closed') w.composer.hidden = false;
+  w.finish.hidden = over;
+  w.clip.hidden = over || !info.pictures;
   const bell = w.duty.bell();
   if (!w.clip.hidden && w.node.contains(core.shadow.activeElement)) w.open();
-  w.notify.hidden = !running || closed || !bell || !bell.askable();
+  w.notify.hidden = over || !bell || !bell.askable();
   if (w.error) w.say(w.error);
   w.drawStatus();
   if (low) w.bottom();
