@@ -80,6 +80,10 @@ class EndTests(ChatDaemonCase):
         for key, words in (("ArrowRight", "2"), ("ArrowRight", "3")):
             page.keyboard.press(key)
             self.until(page, f"{star} && {at}.includes({words})")
+        # Where it is read from right to left the next star is on the left.
+        page.evaluate(f"{SHADOW}.querySelector('.stars').style.direction = 'rtl'")
+        page.keyboard.press("ArrowLeft")
+        self.until(page, f"{star} && {at}.includes('4')")
         page.keyboard.press("Escape")
         page.locator(".panel").wait_for(state="hidden")
         self.until(page, f"{SHADOW}.activeElement?.className === 'b'")

@@ -39,7 +39,9 @@ export function drawEnd(w) {
         role: 'radio', 'aria-checked': '' + (n === w.score), 'aria-label': words, title: words, onclick: () => pick(n),
         tabindex: n === (w.score || 1) ? 0 : -1,
         onkeydown: event => {
-          const by = /^Arrow(Right|Up)$/.test(event.key) ? 1 : /^Arrow(Left|Down)$/.test(event.key) ? -1 : 0;
+          // Where it is read from right to left, more stars are on the left.
+          const ahead = getComputedStyle(stars).direction === 'rtl' ? 'Left' : 'Right';
+          const by = {ArrowUp: 1, ArrowDown: -1, ArrowLeft: -1, ArrowRight: -1, ['Arrow' + ahead]: 1}[event.key];
           if (!by) return;
           event.preventDefault();
           pick(Math.min(5, Math.max(1, (w.score || n) + by)));
