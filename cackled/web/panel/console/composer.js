@@ -123,9 +123,11 @@ export function Composer({work, talk, deeds, mine}) {
   const send = async (how = '') => {
     if (!able) return;
     const draft = words.draft.peek();
-    if (!how && foreign && words.all.value) {
-      if (draft?.of === text && draft.state === 'done') return send('translated');
-      return draft?.of === text && draft.state === 'asked' ? undefined : words.write(text);
+    if (!how && foreign) {
+      // What is shown beside the reply is what is sent.
+      const state = draft?.of === text ? draft.state : '';
+      if (state === 'done') return send('translated');
+      if (words.all.value) return state === 'asked' ? undefined : words.write(text);
     }
     const written = text.trim();
     const original =
