@@ -31,9 +31,10 @@ class ChatTests(MockCase):
     def say(self, page, text: str) -> None:
         """Write a message and wait until the server has it."""
         page.fill(".field", text)
-        page.keyboard.press("Enter")
+        page.locator(".field").press("Enter")
         page.wait_for_selector(f".mine .bubble:has-text('{text}')")
-        self.until(page, f"!{SHADOW}.querySelector('.mark') || !{SHADOW}.querySelector('.log').innerText.includes('…')")
+        # In every language what is on its way ends with an ellipsis.
+        self.until(page, f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText.includes('…') === false")
 
     def starts(self) -> list[dict]:
         return [one for one in self.steer()["chats"] if "text" in one]
