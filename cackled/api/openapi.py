@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from cackled import __version__
-from cackled.api.route import Caller, Reach, Route
+from cackled.api.route import Caller, HeaderField, Reach, Route
 from cackled.api.staff import SECURE_PREFIX
 
 TEMPLATE = "#/components/schemas/{name}"
@@ -156,6 +156,11 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         parameters.append(_KEY)
     if {"if-match", "precondition-required"} & set(route.refusals):
         parameters.append(_MATCH)
+    parameters += [
+        {"name": one.name, "in": "header", "required": one.required, "schema": _header_schema(one),
+         "description": one.description}
+        for one in route.sends
+    ]  # fmt: skip
     made: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
@@ -240,10 +245,21 @@ def read_parameters(preference: str, *, own_after: bool = False) -> list[dict[st
     return found
 
 
+def _header_schema(field: HeaderField) -> dict[str, Any]:
+    if field.value:
+        return {"type": "string", "enum": [field.value]}
+    return {"type": "integer", "minimum": 0, "maximum": 10**15 - 1} if field.number else {"type": "string"}
+
+
 def _done(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
     if route.answer is not None:
         done["content"] = {route.media: {"schema": schemas[route.answer]}}
+    if route.gets:
+        done["headers"] = {
+            one.name: {"description": one.description, "required": one.required, "schema": _header_schema(one)}
+            for one in route.gets
+        }
     return done
 
 

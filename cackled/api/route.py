@@ -60,6 +60,16 @@ class Reach(Enum):
     THING = "thing"
 
 
+class HeaderField(Struct, frozen=True):
+    """A header of a protocol that a route speaks: ``number``: it is a number of bytes; ``value``: always this one."""
+
+    name: str
+    description: str
+    required: bool = False
+    number: bool = False
+    value: str = ""
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """One method of one address below ``/api/v1``.
 
@@ -78,6 +88,7 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``receive``: gives what the body is written to while it arrives, which is ``request.content`` then; None: it
       is collected. It sees the head alone, and may refuse it. Only of routes for SESSION.
     - ``options``: more headers of what OPTIONS is answered at this address, by site.
+    - ``sends``, ``gets``: headers of requests and answers that are part of what it does, for its description.
     - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
@@ -103,6 +114,8 @@ class Route(Struct, frozen=True, kw_only=True):
     admit: Callable[[Site, int | None], None] | None = None
     receive: Callable[[Receiving], BodySink | None] | None = None
     options: Callable[[Site], list[tuple[bytes, bytes]]] | None = None
+    sends: tuple[HeaderField, ...] = ()
+    gets: tuple[HeaderField, ...] = ()
     bodiless: bool = False
     answer: Any = None
     media: str = "application/json"

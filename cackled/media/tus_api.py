@@ -11,13 +11,14 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.web.http import datetimeToString
 
 from cackled.api.calls import Call, header, json_response, refusal
 from cackled.api.large_bodies import Receiving
-from cackled.api.route import Caller, Route
+from cackled.api.route import Caller, HeaderField, Route
 from cackled.domain.errors import BadField, Conflict, NotFound, Refused
 from cackled.domain.signed_media import SignedMedia
 from cackled.domain.site import Site
@@ -333,6 +334,17 @@ _REFUSED = (
     *MADE_REFUSED, "no-pictures", "banned", "uploads-open", "upload-offset", "upload-large", "upload-type",
     "upload-expired", "upload-taken", "upload-idle", "tus-version", "bad-field", "not-found", "unavailable",
 )  # fmt: skip
+_VERSION = HeaderField("Tus-Resumable", "The version of the protocol.", required=True, value=VERSION.decode())
+_LENGTH = HeaderField("Upload-Length", "Bytes of the whole file.", number=True)
+_LATER = HeaderField("Upload-Defer-Length", "1 where the length is said later.", value="1")
+_METADATA = HeaderField(
+    "Upload-Metadata", f"Pairs of a key and Base64, apart by commas, {MOST_METADATA} characters; `alt` is used."
+)
+_AT = HeaderField("Upload-Offset", "Bytes that are there, where this part goes on.", required=True, number=True)
+_NOW = HeaderField("Upload-Offset", "Bytes that are there now.", required=True, number=True)
+_EXPIRES = HeaderField("Upload-Expires", "Until when the upload may be gone on with (HTTP date).", required=True)
+_OVERRIDE = HeaderField("X-HTTP-Method-Override", "PATCH or DELETE.", required=True)
+_PLACE = HeaderField("Location", "The upload's address.", required=True)
 _ALL, _ONE = "/sites/{site}/uploads", "/sites/{site}/uploads/{upload:text}"
 _BODY: dict[str, Any] = {
     "takes": TYPE, "most": MOST_BYTES, "receive": receive, "caller": Caller.SESSION, "limit": LIMIT,
@@ -344,22 +356,26 @@ ROUTES = (
     Route(
         method="POST", path=_ALL, name="beginUpload",
         summary="Begin an upload in several requests (tus 1.0.0); a body is its first part.", handler=create,
-        status=201, options=options, **_BODY,
+        status=201, options=options, sends=(_VERSION, _LENGTH, _LATER, _METADATA),
+        gets=(_VERSION, _PLACE, _NOW, _EXPIRES), **_BODY,
     ),
     Route(
         method="GET", path=_ONE, name="getUpload",
         summary="See how much of an upload is here (tus: HEAD); once it is whole, get the picture.", handler=look,
-        answer=UploadAnswer, options=options, **_BARE,
+        answer=UploadAnswer, options=options, gets=(_VERSION,), **_BARE,
     ),
     Route(
         method="PATCH", path=_ONE, name="writeUpload", summary="Add the next part of an upload.", handler=write,
-        status=204, **_BODY,
+        status=204, sends=(_VERSION, _AT, _LENGTH), gets=(_VERSION, _NOW, _EXPIRES), **_BODY,
     ),
     Route(
         method="POST", path=_ONE, name="overrideUpload",
-        summary="PATCH or DELETE, named by X-HTTP-Method-Override.", handler=override, status=204, **_BODY,
+        summary="PATCH or DELETE, named by X-HTTP-Method-Override.", handler=override, status=204,
+        sends=(_VERSION, _OVERRIDE, msgspec.structs.replace(_AT, required=False), _LENGTH),
+        gets=(_VERSION, msgspec.structs.replace(_NOW, required=False)), **_BODY,
     ),
     Route(
-        method="DELETE", path=_ONE, name="endUpload", summary="End an upload.", handler=end, status=204, **_BARE,
+        method="DELETE", path=_ONE, name="endUpload", summary="End an upload.", handler=end, status=204,
+        sends=(_VERSION,), gets=(_VERSION,), **_BARE,
     ),
 )  # fmt: skip

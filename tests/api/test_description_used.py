@@ -24,6 +24,7 @@ SETTINGS = """
 not_a_server_error.enabled = false
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
 unsupported_method.enabled = false
+missing_required_header.expected-statuses = ["400", "401", "403", "406", "412", "415", "422", "428"]
 negative_data_rejection.expected-statuses = [
   "400", "401", "403", "404", "405", "409", "412", "413", "414", "415", "421", "422", "429", "501", "503",
 ]

@@ -55,6 +55,20 @@ PUSH_KEYS = {
 class DocumentTests(SynchronousTestCase):
     """The document by itself."""
 
+    def test_headers(self) -> None:
+        """Headers that are part of a protocol are described, of requests and of answers."""
+        made = json.loads(json.dumps(openapi.document(ROUTES, STATUSES)))
+        validate(made)
+        uploads = made["paths"]["/sites/{site}/uploads/{upload}"]
+        sent = {one["name"]: one for one in uploads["patch"]["parameters"] if one["in"] == "header"}
+        self.assertLessEqual({"Tus-Resumable", "Upload-Length", "Upload-Offset"}, set(sent))
+        self.assertEqual((sent["Tus-Resumable"]["required"], sent["Upload-Length"]["required"]), (True, False))
+        self.assertEqual(sent["Tus-Resumable"]["schema"], {"type": "string", "enum": ["1.0.0"]})
+        got = uploads["patch"]["responses"]["204"]["headers"]
+        self.assertEqual(sorted(got), ["Tus-Resumable", "Upload-Expires", "Upload-Offset"])
+        begun = made["paths"]["/sites/{site}/uploads"]["post"]["responses"]["201"]["headers"]
+        self.assertIn("Location", begun)
+
     def test_routes(self) -> None:
         """Every route is described, by path and method."""
         described = openapi.document(ROUTES, STATUSES)["paths"]
