@@ -127,6 +127,34 @@ class DisqusTests(HostCase):
         page = self.host("/any", self.embed(old, "s.setAttribute('data-by', 'name');"))
         self.until(page, "document.body.innerText.includes('by its name')")
 
+    def test_hostile(self) -> None:
+        """Values of the wrong kind are as if they were not there; reset and the script once more leave one widget."""
+        self.write("/hostile", "still here")
+        config = f"""var DISQUS = 'x', cackle_widget = {{widget: 'Nonsense'}};
+          var disqus_config = function () {{
+            this.page = {{url: '{self.there}/hostile', title: Symbol('t'), get identifier() {{ throw 1; }}}};
+            this.callbacks = {{onNewComment: 'no', onReady: [null, 7]}};
+            this.language = Object.create(null);
+          }};"""
+        page = self.host("/any-hostile", self.embed(config, "window.again = () => d.head.appendChild(s.cloneNode());"))
+        self.until(page, "document.body.innerText.includes('still here')")
+        page.evaluate("DISQUS.reset(null); DISQUS.reset({config: 7}); DISQUS.reset('x'); window.again();")
+        self.until(page, "document.scripts.length && document.querySelectorAll('script[src*=embed]').length === 2")
+        self.until(page, "document.querySelectorAll('.mc-text').length === 1")
+        self.soon(lambda: self.assertEqual(self.texts(page), ["still here"]))
+        self.assertEqual(page.locator(".mc-root").count(), 1)
+
+    def test_no_place(self) -> None:
+        """A page without the thread's element is left alone; the place that comes later gets it."""
+        self.write("/later", "in its place")
+        config = f"var disqus_config = function () {{ this.page.url = '{self.there}/later'; }};"
+        body = self.embed(config).replace('<div id="disqus_thread"></div>', "")
+        page = self.host("/no-place", body, wait="#below")
+        self.until(page, "window.DISQUS && window.Cackle")
+        page.evaluate("document.body.prepend(Object.assign(document.createElement('div'), {id: 'disqus_thread'}))")
+        page.evaluate("DISQUS.reset()")
+        self.until(page, "document.querySelector('#disqus_thread .mc-text')?.innerText === 'in its place'")
+
     def test_count(self) -> None:
         """Links and elements get the number, in the page's own words."""
         self.write("/count-me", "one")
@@ -162,6 +190,23 @@ class FastCommentsTests(HostCase):
         self.until(page, "document.querySelector('#two .mc-text')?.innerText === 'in the second'")
         self.post(page, "said")
         self.until(page, "window.told === '<p>said</p>'")
+
+    def test_hostile(self) -> None:
+        """What is no configuration, and what has no place, harms none of the others."""
+        self.write("fc-hostile", "stands")
+        page = self.host(
+            "/fc-hostile",
+            f"""<div id="fastcomments-widget"></div>
+            <script>window.fcConfigs = Object.freeze([null, 7, {{target: '###', urlId: 'x'}},
+              {{get target() {{ throw 1; }}}},
+              {{urlId: 'fc-hostile', locale: Symbol('l'), sso: {{get userDataJSONBase64() {{ throw 1; }}}},
+                onReplySuccess: 'no', maxReplyDepth: NaN, defaultSortDirection: 'constructor'}}]);</script>
+            <script src="{self.url}/fastcomments/1/embed-v2-async.min.js" async></script>""",
+        )
+        self.until(page, "document.querySelector('#fastcomments-widget .mc-text')?.innerText === 'stands'")
+        page.evaluate("FastCommentsUI(null, null).destroy(); FastCommentsUI('###').update(7)")
+        page.evaluate("fcConfigs.push(undefined, {urlId: 'fc-hostile'})")
+        self.until(page, "document.querySelector('#fastcomments-widget .mc-text')?.innerText === 'stands'")
 
     def test_function(self) -> None:
         """FastCommentsUI mounts, shows another conversation, and goes."""

@@ -9,10 +9,42 @@
   const [, base, site] = /^(.*)\/disqus\/(\d+)\//.exec(script.src) || [];
   const byName = script.dataset.by === 'name';
 
+  // What a page gives may be of any kind, and may throw when it is looked at: then it is as if it were not there.
+  /** @param {any} of @param {string} name @returns {any} */
+  const get = (of, name) => {
+    try {
+      return of[name];
+    } catch {
+      return undefined;
+    }
+  };
+  /** A text, a number or an address as text; else nothing. @param {any} value */
+  const text = value => {
+    try {
+      const made = value === null || /symbol|boolean|undefined|function/.test(typeof value) ? '' : String(value);
+      return /^\[object/.test(made) ? '' : made.trim();
+    } catch {
+      return '';
+    }
+  };
+  /** The functions of it: one, or a list. @param {any} value @returns {Function[]} */
+  const calls = value => {
+    try {
+      return [].concat(value).filter(f => typeof f === 'function');
+    } catch {
+      return [];
+    }
+  };
+  /** The page's list of widgets. @returns {any[]} */
+  const listed = () => {
+    const there = page.cackle_widget || [];
+    return (page.cackle_widget = Array.isArray(there) ? there : [there]);
+  };
+
   /** What the page says of itself. @param {any} [config] @returns {Record<string, any>} */
   function options(config) {
     const old = {identifier: page.disqus_identifier, url: page.disqus_url, title: page.disqus_title};
-    const told = {page: {...old}, language: '', callbacks: /** @type {Record<string, any[]>} */ ({})};
+    const told = {page: old, language: '', callbacks: /** @type {Record<string, any[]>} */ ({})};
     [
       'onReady',
       'onNewComment',
@@ -24,7 +56,7 @@
       'beforeComment',
     ].forEach(name => (told.callbacks[name] = []));
     // It is called with what it is to fill in as `this`.
-    const fill = config || page.disqus_config;
+    const fill = typeof config === 'function' ? config : page.disqus_config;
     if (typeof fill === 'function') {
       try {
         fill.call(told);
@@ -32,38 +64,43 @@
         console.error('disqus_config', error);
       }
     }
-    const {identifier, url, title, remote_auth_s3} = told.page || {};
-    const {onReady = [], onNewComment = [], onIdentify = []} = told.callbacks || {};
+    const about = get(told, 'page');
+    const [identifier, url, title, remote] = ['identifier', 'url', 'title', 'remote_auth_s3'].map(name =>
+      text(get(about, name)),
+    );
+    const lang = text(get(told, 'language'));
+    const called = get(told, 'callbacks');
     return {
       widget: 'Comment',
       id: site,
       container: 'disqus_thread',
-      ...(byName && identifier && {channel: String(identifier)}),
-      ...(url && {url: String(url)}),
-      ...(title && {title: String(title)}),
-      ...(told.language && {lang: told.language}),
-      ...(remote_auth_s3 && {remote_auth_s3}),
+      ...(byName && identifier && {channel: identifier}),
+      ...(url && {url}),
+      ...(title && {title}),
+      ...(lang && {lang}),
+      ...(remote && {remote_auth_s3: remote}),
       callback: {
-        ready: onReady,
-        create: onNewComment.map((/** @type {any} */ f) => (/** @type {any} */ c) => f({id: c.id, text: c.html})),
-        loggedin: onIdentify,
+        ready: calls(get(called, 'onReady')),
+        create: calls(get(called, 'onNewComment')).map(f => (/** @type {any} */ c) => f({id: c.id, text: c.html})),
+        loggedin: calls(get(called, 'onIdentify')),
       },
     };
   }
 
   /** @param {any} one */
   function mount(one) {
-    const queue = (page.cackle_widget = page.cackle_widget || []);
+    const queue = listed();
     // Of the thread's place there is one: bootstrap(true) is to show the last alone.
-    for (let n = queue.length; n--;) if (queue[n].container === 'disqus_thread') queue.splice(n, 1);
+    for (let n = queue.length; n--;) if (get(queue[n], 'container') === 'disqus_thread') queue.splice(n, 1);
     queue.push(one);
   }
 
-  page.DISQUS = page.DISQUS || {};
+  if (!/object|function/.test(typeof page.DISQUS) || !page.DISQUS) page.DISQUS = {};
   /** @param {{reload?: boolean, config?: any}} [how] */
   page.DISQUS.reset = how => {
-    if (how && how.config) page.disqus_config = how.config;
-    mount(options(how && how.config));
+    const config = get(how, 'config');
+    if (typeof config === 'function') page.disqus_config = config;
+    mount(options(config));
   };
   mount(options());
   if (!(page.Cackle && page.Cackle.bootstrap)) {

@@ -33,12 +33,13 @@
         const name = key.slice(key.indexOf(' ') + 1);
         const count = counts[name] ?? counts[made[name]] ?? 0;
         const words = /** @type {any} */ ((page.DISQUSWIDGETS && page.DISQUSWIDGETS.text) || {});
-        const form = words[count === 0 ? 'zero' : count === 1 ? 'one' : 'multiple'] || '{num}';
+        const given = words[count === 0 ? 'zero' : count === 1 ? 'one' : 'multiple'];
+        const form = typeof given === 'string' && given ? given : '{num}';
         for (const node of asked.get(key) || []) node.textContent = form.replace('{num}', String(count));
       }
     }
   }
-  page.DISQUSWIDGETS = page.DISQUSWIDGETS || {};
+  if (!page.DISQUSWIDGETS || typeof page.DISQUSWIDGETS !== 'object') page.DISQUSWIDGETS = {};
   page.DISQUSWIDGETS.getCount = () => void show();
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => void show());
   else void show();

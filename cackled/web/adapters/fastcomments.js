@@ -8,46 +8,109 @@
   );
   const [, base, site] = /^(.*)\/fastcomments\/(\d+)\//.exec(script.src) || [];
   const byName = script.dataset.by === 'name';
-  const SORTS = /** @type {Record<string, string>} */ ({MR: 'best', NF: 'new', OF: 'old'});
+  const SORTS = new Map([
+    ['MR', 'best'],
+    ['NF', 'new'],
+    ['OF', 'old'],
+  ]);
   let made = 0;
+
+  // What a page gives may be of any kind, and may throw when it is looked at: then it is as if it were not there.
+  /** @param {any} of @param {string} name @returns {any} */
+  const get = (of, name) => {
+    try {
+      return of[name];
+    } catch {
+      return undefined;
+    }
+  };
+  /** A text, a number or an address as text; else nothing. @param {any} value */
+  const text = value => {
+    try {
+      const made = value === null || /symbol|boolean|undefined|function/.test(typeof value) ? '' : String(value);
+      return /^\[object/.test(made) ? '' : made.trim();
+    } catch {
+      return '';
+    }
+  };
+  /** The functions of it: one, or a list. @param {any} value @returns {Function[]} */
+  const calls = value => {
+    try {
+      return [].concat(value).filter(f => typeof f === 'function');
+    } catch {
+      return [];
+    }
+  };
+  /** The page's list of widgets. @returns {any[]} */
+  const listed = () => {
+    const there = page.cackle_widget || [];
+    return (page.cackle_widget = Array.isArray(there) ? there : [there]);
+  };
 
   /** @param {any} config @param {string} container */
   function options(config, container) {
-    const {url, urlId, pageTitle, locale, defaultSortDirection, hasDarkBackground, sso, maxReplyDepth, translations} =
-      config;
-    const name = urlId && (byName || !url) ? String(urlId) : '';
-    const call = (/** @type {any} */ f) => (typeof f === 'function' ? [f] : []);
+    const [url, urlId, title, lang, order, depth] = [
+      'url',
+      'urlId',
+      'pageTitle',
+      'locale',
+      'defaultSortDirection',
+      'maxReplyDepth',
+    ].map(name => text(get(config, name)));
+    const sso = copy(get(config, 'sso'));
+    const channel = byName || !url ? urlId : '';
+    const sort = SORTS.get(order);
+    const call = (/** @type {string} */ name) => calls(get(config, name));
     return {
       widget: 'Comment',
       id: site,
       container,
-      ...(name && {channel: name}),
-      ...(url && {url: String(url)}),
-      ...(pageTitle && {title: String(pageTitle)}),
-      ...(locale && {lang: String(locale)}),
-      ...(SORTS[defaultSortDirection] && {sort: SORTS[defaultSortDirection]}),
-      ...(hasDarkBackground && {theme: 'dark'}),
-      ...(maxReplyDepth >= 0 && {level: maxReplyDepth}),
-      ...(sso && sso.userDataJSONBase64 && {sso}),
-      ...(translations && {msg: {}}),
+      ...(channel && {channel}),
+      ...(url && {url}),
+      ...(title && {title}),
+      ...(lang && {lang}),
+      ...(sort && {sort}),
+      ...(get(config, 'hasDarkBackground') && {theme: 'dark'}),
+      ...(/^\d{1,2}$/.test(depth) && {level: Number(depth)}),
+      ...(sso && text(sso.userDataJSONBase64) && {sso}),
       callback: {
-        ready: call(config.onRender),
-        create: call(config.onReplySuccess),
-        vote: call(config.onVoteSuccess),
-        loggedin: call(config.onAuthenticationChange),
+        ready: call('onRender'),
+        create: call('onReplySuccess'),
+        vote: call('onVoteSuccess'),
+        loggedin: call('onAuthenticationChange'),
       },
     };
   }
 
+  /** @param {any} one */
+  const copy = one => {
+    try {
+      return typeof one === 'object' && one && {...one};
+    } catch {
+      return null;
+    }
+  };
+
+  /** The element that a page means. @param {any} where an element or a selector @returns {any} */
+  const found = where => {
+    try {
+      return where instanceof Element ? where : document.querySelector(text(where));
+    } catch {
+      return null; // no selector
+    }
+  };
+
   /** @param {any} where an element or a selector @param {any} config */
   function mount(where, config) {
-    const node = typeof where === 'string' ? document.querySelector(where) : where;
-    if (!node) return console.warn(`cackle: there is no ${where} in this page`);
+    const node = found(where);
+    if (!node) return console.warn('cackle: FastComments: there is no such element in this page:', text(where));
     if (!node.id) node.id = `fastcomments-${++made}`;
-    const queue = (page.cackle_widget = page.cackle_widget || []);
-    for (let n = queue.length; n--;) if (queue[n].container === node.id) queue.splice(n, 1);
-    queue.push(options(config || {}, node.id));
+    const queue = listed();
+    for (let n = queue.length; n--;) if (get(queue[n], 'container') === node.id) queue.splice(n, 1);
+    queue.push(options(config, node.id));
   }
+  /** One of fcConfigs. @param {any} one */
+  const place = one => mount(get(one, 'target') || '#fastcomments-widget', one);
 
   /**
    * @param {Element | string} element
@@ -59,17 +122,19 @@
     return {
       update: other => mount(element, other),
       destroy: () => {
-        const node = /** @type {any} */ (typeof element === 'string' ? document.querySelector(element) : element);
+        const node = found(element);
         if (node && node.cackle && node.cackle.widget) node.cackle.widget.close();
       },
     };
   };
 
   const start = () => {
-    const given = page.fcConfigs || [];
-    for (const one of given) mount(one.target || '#fastcomments-widget', one);
+    // A copy: theirs may be frozen, or no list at all.
+    const there = page.fcConfigs;
+    const given = (page.fcConfigs = Array.isArray(there) ? [...there] : [there].filter(Boolean));
+    given.forEach(place);
     given.push = (/** @type {any[]} */ ...more) => {
-      for (const one of more) mount(one.target || '#fastcomments-widget', one);
+      more.forEach(place);
       return given.length;
     };
     if (page.Cackle && page.Cackle.bootstrap) return;

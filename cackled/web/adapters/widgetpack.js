@@ -8,25 +8,32 @@
     document.currentScript || document.querySelector('script[src*="/widgetpack/widget.js"]')
   );
   const base = script.src.replace(/\/widgetpack\/widget\.js.*$/, '');
-  const PLACES = /** @type {Record<string, string>} */ ({
-    Comment: 'wpac-comment',
-    CommentRecent: 'wpac-comment-recent',
-    Review: 'wpac-review',
-    ReviewRecent: 'wpac-review-recent',
-    Rating: 'wpac-rating',
-    Login: 'wpac-login',
-  });
-  const NAMES = /** @type {Record<string, string>} */ ({Rating: 'ReviewRating'});
+  const PLACES = new Map([
+    ['Comment', 'wpac-comment'],
+    ['CommentRecent', 'wpac-comment-recent'],
+    ['Review', 'wpac-review'],
+    ['ReviewRecent', 'wpac-review-recent'],
+    ['Rating', 'wpac-rating'],
+    ['Login', 'wpac-login'],
+  ]);
+  const NAMES = new Map([['Rating', 'ReviewRating']]);
 
   /** @param {any} one */
   function mount(one) {
     if (!one || typeof one !== 'object') return;
-    const {widget, chan, ...rest} = one;
-    page.cackle_widget = page.cackle_widget || [];
+    let given;
+    try {
+      given = {...one};
+    } catch (error) {
+      return console.warn('cackle: wpac_init', error);
+    }
+    const {widget, chan, ...rest} = given;
+    const there = page.cackle_widget || [];
+    page.cackle_widget = Array.isArray(there) ? there : [there];
     page.cackle_widget.push({
-      container: PLACES[widget],
+      container: PLACES.get(widget),
       ...rest,
-      widget: NAMES[widget] || widget,
+      widget: NAMES.get(widget) || widget,
       ...(chan ? {channel: chan} : {chanWithoutParams: true}),
     });
   }
@@ -35,8 +42,9 @@
     node.classList.add('cackle-comment-count');
     node.setAttribute('data-cackle-channel', node.getAttribute('data-wpac-chan') || '');
   });
+  // A copy: theirs may be frozen.
   const given = page.wpac_init || [];
-  const queue = (page.wpac_init = Array.isArray(given) ? given : [given]);
+  const queue = (page.wpac_init = Array.isArray(given) ? [...given] : [given]);
   queue.forEach(mount);
   queue.push = (/** @type {any[]} */ ...more) => {
     more.forEach(mount);
