@@ -10,7 +10,7 @@ from cackled.accounts.store import check_role, clean_email, email_key
 from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.errors import BadField, Conflict, Forbidden, NotFound
+from cackled.domain.errors import BadField, Conflict, Forbidden, NotFound, Outdated
 from cackled.domain.staff import Staff
 from cackled.domain.staff_channels import end_rooms
 from cackled.domain.text import clean_line
@@ -23,12 +23,13 @@ MOST_SECTIONS, LONGEST_SECTION = 20, 100
 # What a key needs, besides what the call takes, to name or take away a member of a role.
 SCOPE_OF: dict[str, str] = {"moderator": "moderate", "operator": "chat", "analyst": "read"}
 
+_VERSION = "content_version(row(m.role, m.sections)::text)"
 _TIME = "to_char({} at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 SELECT_MEMBERS = Query(
     "select_members",
     f"""
     select a.id, a.email, a.name, m.role, m.sections, {_TIME.format("m.created_at")}, (
-      select {_TIME.format("max(s.seen_at)")} from catalog.account_session s where s.account_id = a.id)
+      select {_TIME.format("max(s.seen_at)")} from catalog.account_session s where s.account_id = a.id), {_VERSION}
     from catalog.membership m join catalog.account a on a.id = m.account_id
     where m.site_id = $1 order by m.created_at, a.id
     """,
@@ -37,7 +38,7 @@ SELECT_MEMBERS = Query(
 # An owner goes, or is one no more, only where another stays: two who take each other away wait for one another here.
 CHANGE_MEMBER = Query(
     "change_member",
-    """
+    f"""
     with one as materialized (select id from catalog.site where id = $1 for update),
     others as materialized (
       select count(*) filter (where m.account_id <> $2) as owners
@@ -45,9 +46,10 @@ CHANGE_MEMBER = Query(
     )
     update catalog.membership m set role = $3, sections = $4 from others
     where m.site_id = $1 and m.account_id = $2 and (m.role <> 'owner' or $3 = 'owner' or others.owners > 0)
-    returning m.account_id
+      and {_VERSION} = $5
+    returning {_VERSION}
     """,
-    ("int", "bigint", "text", "text[]"),
+    ("int", "bigint", "text", "text[]", "bigint"),
 )
 REMOVE_MEMBER = Query(
     "remove_member",
@@ -64,9 +66,10 @@ REMOVE_MEMBER = Query(
     ("int", "bigint"),
 )
 SELECT_MEMBER = Query(
-    "select_member", "select role, sections from catalog.membership where site_id = $1 and account_id = $2",
+    "select_member",
+    f"select role, sections, {_VERSION} from catalog.membership m where site_id = $1 and account_id = $2",
     ("int", "bigint"),
-)  # fmt: skip
+)
 INSERT_INVITATION = Query(
     "insert_invitation",
     """
@@ -120,7 +123,7 @@ ACCEPT_INVITATION = Query(
 
 
 class Member(Struct, frozen=True):
-    """A member of a site; times are text, in UTC."""
+    """A member of a site; times are text, in UTC. ``version``: the ETag of role and sections."""
 
     account: str
     email: str
@@ -129,6 +132,7 @@ class Member(Struct, frozen=True):
     sections: list[str]
     since: str
     seen: str | None
+    version: int
 
 
 class Invitation(Struct, frozen=True):
@@ -208,24 +212,35 @@ class Members:
         Raises:
             NotFound: it is none.
         """
+        role, sections, _ = await self._now(site, account)
+        return role, sections
+
+    async def _now(self, site: int, account: int) -> tuple[str, list[str], int]:
         rows = await self._database.read(SELECT_MEMBER, site, account, preference=ReadPreference.PRIMARY)
         if not rows.rows:
             raise NotFound("Nobody of that number works on this site.")
-        return rows.rows[0][0], rows.rows[0][1]
+        return rows.rows[0]
 
-    async def change(self, by: Staff, site: int, account: int, role: str, sections: list[str]) -> None:
-        """Give a member another role.
+    async def change(
+        self, by: Staff, site: int, account: int, role: str, sections: list[str], version: int
+    ) -> int:
+        """Give a member of that *version* another role; gives the new version.
 
         Raises:
             NotFound, BadField, Forbidden: there is no such member or role, or *by* may not.
+            Outdated: they have another version by now.
             Conflict: the site would be without an owner.
         """
         role, sections = check_role(role), check_sections(sections)
         old, _ = await self.role(site, account)
         check_rank(by, old, role)
-        if not await self._database.write(CHANGE_MEMBER, site, account, role, sections):
+        rows = await self._database.write(CHANGE_MEMBER, site, account, role, sections, version)
+        if not rows:
+            if (await self._now(site, account))[2] != version:
+                raise Outdated
             raise Conflict("A site has an owner. Name another one first.", slug="last-owner")
         await end_rooms(self._whole, [site])
+        return int(rows[0][0])
 
     async def remove(self, by: Staff, site: int, account: int) -> None:
         """Take a member away; everybody may take themselves away.

@@ -154,7 +154,7 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         parameters += read_parameters(route.preference.value, own_after=route.own_after)
     if route.idempotent or route.replayed:
         parameters.append(_KEY)
-    if {"if-match", "precondition-required"} & set(route.refusals):
+    if "if-match" in route.refusals:
         parameters.append(_MATCH)
     parameters += [
         {"name": one.name, "in": "header", "required": one.required, "schema": _header_schema(one),

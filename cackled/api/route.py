@@ -24,6 +24,8 @@ Handler = Callable[["Call"], Awaitable[Any]]
 ChannelOf = Callable[["Call"], str]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Refusals of a change that has to name the version that it is of (`cackled.api.calls.version_matched`).
+VERSIONED = ("outdated", "if-match")
 
 
 class Caller(Enum):

@@ -102,6 +102,11 @@ class Outdated(Refused):
     slug = "outdated"
     title = "Changed meanwhile"
 
+    def __init__(
+        self, detail: str = "Somebody changed this meanwhile. Look at what it is now, and change that."
+    ) -> None:
+        super().__init__(detail)
+
 
 class Unconditional(Refused):
     """A change has to say on what state it builds (RFC 6585 section 3)."""

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.errors import BadField
+from cackled.domain.errors import BadField, Outdated
 from cackled.domain.logo import logo_of
 from cackled.domain.quoting import cleaned, unlinked
 from cackled.domain.site import Site
@@ -33,6 +33,7 @@ MOST_LINE = 200
 _LOGO = '<p style="margin:0 0 20px">{}</p>'
 _PLACE = re.compile(r"\{([a-z]+)\}")
 
+_VERSION = "content_version(row(m.subject, m.intro, m.footer)::text)"
 SELECT_TEMPLATE = Query(
     "select_mail_template",
     "select subject, intro, footer from mail_template where site_id = $1 and kind = $2 and language = $3",
@@ -40,22 +41,37 @@ SELECT_TEMPLATE = Query(
 )
 SELECT_TEMPLATES = Query(
     "select_mail_templates",
-    "select kind, language, subject, intro, footer from mail_template where site_id = $1 order by kind, language",
+    f"""
+    select kind, language, {_VERSION}, subject, intro, footer from mail_template m
+    where site_id = $1 order by kind, language
+    """,
     ("int",),
 )
-PUT_TEMPLATE = Query(
-    "put_mail_template",
-    """
-    insert into mail_template (site_id, kind, language, subject, intro, footer) values ($1, $2, $3, $4, $5, $6)
-    on conflict (site_id, kind, language) do update
-      set subject = excluded.subject, intro = excluded.intro, footer = excluded.footer, changed_at = now()
+ADD_TEMPLATE = Query(
+    "add_mail_template",
+    f"""
+    insert into mail_template as m (site_id, kind, language, subject, intro, footer) values ($1, $2, $3, $4, $5, $6)
+    on conflict do nothing returning {_VERSION}
     """,
     ("int", "text", "text", "text", "text", "text"),
 )
+CHANGE_TEMPLATE = Query(
+    "change_mail_template",
+    f"""
+    update mail_template m set subject = $4, intro = $5, footer = $6, changed_at = now()
+    where site_id = $1 and kind = $2 and language = $3 and {_VERSION} = $7 returning {_VERSION}
+    """,
+    ("int", "text", "text", "text", "text", "text", "bigint"),
+)
 DROP_TEMPLATE = Query(
-    "drop_mail_template", "delete from mail_template where site_id = $1 and kind = $2 and language = $3",
-    ("int", "text", "text"),
-)  # fmt: skip
+    "drop_mail_template",
+    f"""
+    delete from mail_template m where site_id = $1 and kind = $2 and language = $3
+      and ($4::bigint is null or {_VERSION} = $4)
+    returning 1
+    """,
+    ("int", "text", "text", "bigint"),
+)
 
 
 class Template(Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,10 +168,11 @@ def checked(kind: LetterKind, template: Template) -> Template:
 
 
 class Chosen(Struct, frozen=True):
-    """A template that a site has."""
+    """A template that a site has. ``version``: its ETag."""
 
     kind: str
     language: str
+    version: int
     template: Template
 
 
@@ -184,22 +201,35 @@ class MailTemplates:
     async def listed(self) -> list[Chosen]:
         """All that there are."""
         found = await self._database.read(SELECT_TEMPLATES, self._site.id, preference=ReadPreference.PRIMARY)
-        return [Chosen(kind, language, Template(*texts)) for kind, language, *texts in found.rows]
+        return [Chosen(kind, language, version, Template(*texts)) for kind, language, version, *texts in found.rows]
 
-    async def put(self, kind: LetterKind, language: str, template: Template) -> Template:
-        """Keep a template; an empty one is a reset.
+    async def put(
+        self, kind: LetterKind, language: str, template: Template, version: int
+    ) -> tuple[Template, int]:
+        """Keep a template in place of that of *version* (0: of none); an empty one is a reset. Gives it with its
+        version.
 
         Raises:
             BadField: it can't be one, or there is no such language.
+            Outdated: there is another one by now.
         """
         _known(language)
         kept = checked(kind, template)
+        place = (self._site.id, kind.name, language)
+        texts = (kept.subject, kept.intro, kept.footer)
         if kept == Template():
-            await self.reset(kind, language)
+            if version and not await self._database.write(DROP_TEMPLATE, *place, version):
+                raise Outdated
+            if not version and await self.find(kind.name, language) != kept:
+                raise Outdated
+            return kept, 0
+        if version:
+            rows = await self._database.write(CHANGE_TEMPLATE, *place, *texts, version)
         else:
-            texts = (kept.subject, kept.intro, kept.footer)
-            await self._database.write(PUT_TEMPLATE, self._site.id, kind.name, language, *texts)
-        return kept
+            rows = await self._database.write(ADD_TEMPLATE, *place, *texts)
+        if not rows:
+            raise Outdated
+        return kept, int(rows[0][0])
 
     async def reset(self, kind: LetterKind, language: str) -> None:
         """Letters are as they come again.
@@ -208,7 +238,7 @@ class MailTemplates:
             BadField: there is no such language.
         """
         _known(language)
-        await self._database.write(DROP_TEMPLATE, self._site.id, kind.name, language)
+        await self._database.write(DROP_TEMPLATE, self._site.id, kind.name, language, None)
 
 
 def _known(language: str) -> Language:

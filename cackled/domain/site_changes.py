@@ -109,7 +109,7 @@ class SiteChanges:
         others = [one for one in wanted if one not in good]
         text = msgspec.json.encode(tree).decode()
         if not await self._database.write(CHANGE_SITE, site, version, named, text, good, others):
-            raise Outdated("Somebody changed this meanwhile. Look at what it is now, and change that.")
+            raise Outdated
         await self._sites.refresh(ReadPreference.PRIMARY)
         return await self.get(site)
 

@@ -60,7 +60,7 @@ CHANGE_ENDPOINT = Query(
       next_at = case when $7 or $4 is not null then now() else next_at end
     where site_id = $1 and id = $2 and version = $3 returning id
     """,
-    ("int", "bigint", "int", "text", "text[]", "text", "boolean"),
+    ("int", "bigint", "bigint", "text", "text[]", "text", "boolean"),
 )
 ROTATE_SECRET = Query(
     "rotate_webhook_secret",
@@ -245,7 +245,7 @@ class Endpoints:
         )  # fmt: skip
         found = await self.get(number)
         if not rows:
-            raise Outdated("Somebody changed this meanwhile. Look at what it is now, and change that.")
+            raise Outdated
         return found
 
     async def rotate(self, number: int, overlap: float = OVERLAP) -> str:

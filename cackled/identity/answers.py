@@ -138,7 +138,8 @@ class ProviderBody(Struct, frozen=True, forbid_unknown_fields=True):
 class ProviderAnswer(Struct, frozen=True):
     """A sign-in provider, as the site's owner sees it.
 
-    The secret is never shown, only whether there is one. ``redirect`` is the address to register with the provider.
+    The secret is never shown, only whether there is one. ``redirect`` is the address to register with the provider,
+    ``version`` its ETag.
     """
 
     name: str
@@ -150,6 +151,7 @@ class ProviderAnswer(Struct, frozen=True):
     enabled: bool
     position: int
     redirect: str
+    version: int
 
 
 class ProvidersAnswer(Struct, frozen=True):

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from cackled.api.calls import Call, bearer, tokens
-from cackled.api.route import Caller, Reach, Route
+from cackled.api.calls import Call, bearer, etag, json_response, tokens, version_matched
+from cackled.api.route import VERSIONED, Caller, Reach, Route
 from cackled.api.staff import own_origin
 from cackled.database.query import ReadPreference
 from cackled.domain.audit import Audit
@@ -159,25 +159,26 @@ async def list_providers(call: Call) -> Any:
     return ProvidersAnswer([
         ProviderAnswer(
             one.name, one.kind, one.label, one.issuer, one.client_id, bool(one.secret), one.enabled, one.position,
-            f"{own}/auth/{call.site.id}/{one.name}/callback",
+            f"{own}/auth/{call.site.id}/{one.name}/callback", one.version,
         )
         for one in await call.shared(SignIn).providers(call.site).all()
     ])  # fmt: skip
 
 
 async def put_provider(call: Call) -> Any:
-    """Create or change a sign-in provider."""
+    """Create or change a sign-in provider. Requires If-Match."""
     sent: ProviderBody = call.body
     name = call.parameters["name"]
-    await call.shared(SignIn).providers(call.site).put(
+    version = await call.shared(SignIn).providers(call.site).put(
         Provider(
             name=name, kind=sent.kind, label=" ".join(sent.label.split()), issuer=sent.issuer,
             client_id=sent.clientId.strip(), enabled=sent.enabled, position=sent.position,
+            version=version_matched(call.request),
         ),
         sent.secret,
     )  # fmt: skip
     await call.service(Audit).record(call.colleague, "sign-in.changed", f"provider:{name}", kind=sent.kind)
-    return await list_providers(call)
+    return json_response(await list_providers(call), 200, etag(version))
 
 
 async def delete_provider(call: Call) -> None:
@@ -200,9 +201,9 @@ ROUTES = (
     ),
     Route(
         method="PUT", path=_PROVIDERS + "/{name:text}", name="putSignInProvider",
-        summary="Create or change a sign-in provider.",
+        summary="Create or change a sign-in provider. Requires If-Match, \"0\" for a new one.",
         handler=put_provider, body=ProviderBody, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", scope="sso",
-        limit="identity.change",
+        limit="identity.change", refusals=VERSIONED,
     ),
     Route(
         method="DELETE", path=_PROVIDERS + "/{name:text}", name="deleteSignInProvider",

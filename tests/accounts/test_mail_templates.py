@@ -46,14 +46,15 @@ class MailTemplateTests(ApiCase):
                 self.assertTrue(shown["text"].startswith("Dear reader,\n\n<b>hello</b>\n"), shown["text"])
                 self.assertIn("Street 1", shown["text"])
                 self.assertNotIn("Street 1", usual["text"])
-        self.assertEqual((await self.owner.ask("PUT", f"{PATH}/notices/de", WORDS)).json(), WORDS)
+        self.assertEqual((await self.owner.change("PUT", f"{PATH}/notices/de", WORDS)).json(), WORDS)
+        kept = int((await self.owner.tag(f"{PATH}/notices/de")).strip('"'))
         self.assertEqual((await self.owner.ask("GET", PATH)).json()["templates"],
-                         [{"kind": "notices", "language": "de", "template": WORDS}])  # fmt: skip
+                         [{"kind": "notices", "language": "de", "version": kept, "template": WORDS}])  # fmt: skip
         self.assertEqual((await self.owner.ask("DELETE", f"{PATH}/notices/de")).status, 204)
         self.assertEqual((await self.owner.ask("GET", PATH)).json()["templates"], [])
         # An empty one is a reset.
-        await self.owner.ask("PUT", f"{PATH}/notices/de", WORDS)
-        await self.owner.ask("PUT", f"{PATH}/notices/de", {"intro": "  "})
+        await self.owner.change("PUT", f"{PATH}/notices/de", WORDS)
+        await self.owner.change("PUT", f"{PATH}/notices/de", {"intro": "  "})
         self.assertEqual(self.sql("select count(*) from mail_template"), [(0,)])
         audit = (await self.owner.ask("GET", "/api/v1/sites/1/audit?action=mail")).json()["entries"]
         self.assertEqual({one["action"] for one in audit}, {"mail.changed", "mail.reset"})
@@ -68,21 +69,21 @@ class MailTemplateTests(ApiCase):
             ({"subject": 1}, None),
         ):  # fmt: skip
             for method, path in (("PUT", f"{PATH}/confirm/en"), ("POST", f"{PATH}/confirm/en/preview")):
-                answer = await self.owner.ask(method, path, body)
+                answer = await self.owner.change(method, path, body)
                 self.assertIn(answer.slug, ("bad-field", "bad-json"), (body, answer))
                 if field is not None:
                     self.assertEqual(answer.json()["field"], field)
-        self.assertEqual((await self.owner.ask("PUT", f"{PATH}/confirm/xx", {})).slug, "bad-field")
-        self.assertEqual((await self.owner.ask("PUT", f"{PATH}/nothing/en", {})).slug, "not-found")
-        self.assertEqual((await self.owner.ask("PUT", f"{PATH}/confirm%00/e%00n", {})).status // 100, 4)
+        self.assertEqual((await self.owner.change("PUT", f"{PATH}/confirm/xx", {})).slug, "bad-field")
+        self.assertEqual((await self.owner.change("PUT", f"{PATH}/nothing/en", {})).slug, "not-found")
+        self.assertEqual((await self.owner.change("PUT", f"{PATH}/confirm%00/e%00n", {})).status // 100, 4)
         self.assertEqual(self.sql("select count(*) from mail_template"), [(0,)])
         # A line that would end the subject is a blank.
-        kept = (await self.owner.ask("PUT", f"{PATH}/confirm/en", {"subject": "a\r\nBcc: x@y.example"})).json()
+        kept = (await self.owner.change("PUT", f"{PATH}/confirm/en", {"subject": "a\r\nBcc: x@y.example"})).json()
         self.assertEqual(kept["subject"], "a Bcc: x@y.example")
 
     async def test_others(self) -> None:
         """Nobody below an admin, and nobody of another site, reads or changes them."""
-        await self.owner.ask("PUT", f"{PATH}/confirm/en", WORDS)
+        await self.owner.change("PUT", f"{PATH}/confirm/en", WORDS)
         for who in (await sign_in(self, "moderator"), await sign_in(self, "owner", site=2)):
             for method, path in (("GET", PATH), ("PUT", f"{PATH}/confirm/en"), ("DELETE", f"{PATH}/confirm/en"),
                                  ("POST", f"{PATH}/confirm/en/preview")):  # fmt: skip

@@ -38,7 +38,8 @@ class MemberTests(MailCase):
 
     async def change(self, who: StaffClient, account: int, role: str, **more: Any) -> Answer:
         """Give another role."""
-        return await who.ask("PATCH", f"/api/v1/sites/1/members/{account}", {"role": role, **more})
+        answer: Answer = await who.change("PATCH", f"/api/v1/sites/1/members/{account}", {"role": role, **more})
+        return answer
 
     async def test_ranks(self) -> None:
         """Owners are made and unmade by owners alone, and there is always one."""

@@ -26,14 +26,20 @@ class Operator:
         # The panel's own origin, where the cookie is.
         self.url, self.site = self.page.url.partition("/panel")[0], site
 
-    def ask(self, method: str, path: str = "", body: Any = None) -> Any:
+    def ask(self, method: str, path: str = "", body: Any = None, **headers: str) -> Any:
         """One call below the site's conversations."""
         answer = self.page.request.fetch(
             f"{self.url}/api/v1/sites/{self.site}/chats{path}", method=method, data=body,
-            headers={"origin": self.url, "x-cackled-panel": "1", "sec-fetch-site": "same-origin"},
+            headers={"origin": self.url, "x-cackled-panel": "1", "sec-fetch-site": "same-origin", **headers},
         )  # fmt: skip
         assert answer.ok, (answer.status, answer.text())
+        self.etag = answer.headers.get("etag", "")
         return answer.json() if answer.body() else None
+
+    def change(self, path: str, body: Any) -> None:
+        """Replace what stands there."""
+        self.ask("GET", path)
+        self.ask("PUT", path, body, **{"if-match": self.etag})
 
     def online(self) -> None:
         """Take conversations from now on."""
@@ -326,8 +332,8 @@ class LifeTests(ChatDaemonCase):
         # Two texts that are the same, so that either may be shown.
         words = "Questions about sizes?"
         rule = {"id": "r1", "text": words, "other": words, "address": "/demo/*", "seconds": 1}
-        owner.ask("PUT", "/setup", {**setup, "invitations": [rule], "greeting": {"name": "Olga"}})
-        self.addCleanup(owner.ask, "PUT", "/setup", setup)
+        owner.change("/setup", {**setup, "invitations": [rule], "greeting": {"name": "Olga"}})
+        self.addCleanup(owner.change, "/setup", setup)
         context = self.context()
         page = self.chat(context)
         first = f"{self.url}/bootstrap?widget=Chat&site=1"

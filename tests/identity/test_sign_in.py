@@ -106,12 +106,12 @@ class OwnerTests(SignInCase):
         owner = await sign_in(self, "owner")
         path = "/api/v1/sites/1/sign-in/providers"
         body = {"kind": "oidc", "label": "Second", "issuer": "https://id.example", "clientId": "c", "secret": "hush"}
-        made = await owner.ask("PUT", f"{path}/second", body)
+        made = await owner.change("PUT", f"{path}/second", body)
         self.assertEqual(made.status, 200, made)
         one = next(one for one in made.json()["providers"] if one["name"] == "second")
         self.assertTrue(one["hasSecret"] and one["redirect"].endswith("/auth/1/second/callback"))
         self.assertNotIn("hush", made.body.decode())
-        await owner.ask("PUT", f"{path}/second", {"kind": "oidc", "issuer": "https://id.example", "clientId": "d"})
+        await owner.change("PUT", f"{path}/second", {"kind": "oidc", "issuer": "https://id.example", "clientId": "d"})
         provider = await self.ways.providers(self.site).find("second")
         self.assertEqual((provider.client_id, await self.ways.providers(self.site).secret(provider)), ("d", "hush"))
         self.assertNotIn("hush", str(self.sql("select * from audit")))
@@ -120,7 +120,7 @@ class OwnerTests(SignInCase):
             ("a", {**body, "clientId": ""}), ("a", {**body, "kind": "myspace"}),
             ("a", {**body, "issuer": "javascript:x"}),
         ):  # fmt: skip
-            answer = await owner.ask("PUT", f"{path}/{name}", wrong)
+            answer = await owner.change("PUT", f"{path}/{name}", wrong)
             self.assertEqual((answer.status, answer.slug), (400, "bad-field"), (name, answer))
         self.assertEqual((await owner.ask("DELETE", f"{path}/second")).status, 204)
         self.assertEqual((await owner.ask("DELETE", f"{path}/second")).status, 404)

@@ -22,7 +22,7 @@ class RuleRouteTests(ApiCase):
         self.assertEqual((answer.status, answer.headers["etag"]), (200, '"0"'))
         rules = answer.json()["rules"]
         rules["words"] = [{"text": "casino", "action": "refuse"}]
-        self.assertEqual((await admin.ask("PUT", RULES, rules)).slug, "precondition-required")
+        self.assertEqual((await admin.ask("PUT", RULES, rules)).slug, "if-match")
         changed = await admin.ask("PUT", RULES, rules, if_match='"0"')
         self.assertEqual((changed.status, changed.headers["etag"]), (200, '"1"'))
         self.assertEqual(changed.json()["by"], f"account:{admin.account}")

@@ -306,10 +306,10 @@ class RightTests(QueueApiCase):
         await sam.ask("GET", f"{BASE}/count")
         self.assertEqual(await place(self.eve), before)
         change = {"role": "moderator", "sections": ["/sport"]}
-        await moved(owner.ask("PATCH", f"{members}/{sam.account}", change), await place(sam))
-        await moved(owner.ask("PATCH", f"{members}/{sam.account}", {"role": "analyst"}), await place(sam))
+        await moved(owner.change("PATCH", f"{members}/{sam.account}", change), await place(sam))
+        await moved(owner.change("PATCH", f"{members}/{sam.account}", {"role": "analyst"}), await place(sam))
         change = {"role": "moderator"}
-        await moved(owner.ask("PATCH", f"{members}/{sam.account}", change), await place(self.eve))
+        await moved(owner.change("PATCH", f"{members}/{sam.account}", change), await place(self.eve))
         other = await client_of(self, sam.account)
         await moved(other.ask("DELETE", "/api/v1/auth/sessions"), await place(sam))
         await moved(other.ask("POST", "/api/v1/auth/logout"), await place(other))

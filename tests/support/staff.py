@@ -36,6 +36,28 @@ class StaffClient:
         """One call."""
         return await self._case.ask(method, path, body, **{**self.headers, **headers})
 
+    async def change(self, method: str, path: str, body: Any) -> Any:
+        """One call that changes what stands at *path* as it is now."""
+        return await self.ask(method, path, body, if_match=await self.tag(path))
+
+    async def tag(self, path: str) -> str:
+        """The ETag of what stands at *path*: of its own answer, else its version in the list that it is in."""
+        own = await self.ask("GET", path)
+        if own.status == 200 and "etag" in own.headers:
+            return str(own.headers["etag"])
+        place, _, last = path.rpartition("/")
+        found = await self.ask("GET", place)
+        named: dict[str, str] = {}
+        if found.status != 200:
+            place, _, kind = place.rpartition("/")
+            found, named = await self.ask("GET", place), {"kind": kind, "language": last}
+        rows = [one for rows in found.json().values() if isinstance(rows, list) for one in rows if "version" in one]
+        for one in rows:
+            names = (one.get("id"), one.get("account"), one.get("name"))
+            if named.items() <= one.items() if named else last in names:
+                return f'"{one["version"]}"'
+        return '"0"'
+
 
 async def make_account(
     case: Any, role: str = "", *, site: int = 1, email: str = "", name: str = "", password: bool = False

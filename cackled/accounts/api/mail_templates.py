@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.domain.audit import Audit
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.mail_templates import Chosen, LetterKind, MailTemplates, Template, checked, plain_text
@@ -61,13 +61,14 @@ class MailTemplateRoutes:
         return MailTemplatesAnswer(kinds, list(LANGUAGES), call.site.settings.language, shown)
 
     async def put(self, call: Call) -> Any:
-        """Change a mail template."""
+        """Change a mail template. Requires If-Match."""
         kind, language = self._named(call)
-        kept = await call.service(MailTemplates).put(kind, language, call.body)
+        seen = version_matched(call.request)
+        kept, version = await call.service(MailTemplates).put(kind, language, call.body, seen)
         await call.service(Audit).record(
             call.colleague, "mail.changed", f"site:{call.site.id}", kind=kind.name, language=language
         )
-        return kept
+        return json_response(kept, 200, etag(version))
 
     async def reset(self, call: Call) -> None:
         """Reset a mail template to the default."""
@@ -91,8 +92,9 @@ class MailTemplateRoutes:
         return (
             Route(method="GET", path=base, name="listMailTemplates", summary="List the site's mail templates.",
                   handler=self.listed, answer=MailTemplatesAnswer, scope="read", **staff),
-            Route(method="PUT", path=one, name="putMailTemplate", summary="Change a mail template.",
-                  handler=self.put, body=Template, answer=Template, scope="sync", **staff),
+            Route(method="PUT", path=one, name="putMailTemplate", handler=self.put, body=Template,
+                  summary="Change a mail template. Requires If-Match, \"0\" where there is none.",
+                  answer=Template, scope="sync", refusals=VERSIONED, **staff),
             Route(method="DELETE", path=one, name="resetMailTemplate", handler=self.reset, status=204,
                   summary="Reset a mail template to the default.", scope="sync", **staff),
             Route(method="POST", path=one + "/preview", name="previewMailTemplate",

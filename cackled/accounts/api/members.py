@@ -14,13 +14,14 @@ from cackled.accounts.signin import SignIn
 from cackled.accounts.store import People, check_role, clean_email
 from cackled.accounts.throttle import MAIL
 from cackled.api.answers import Id
-from cackled.api.calls import Call, header
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, header, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.api.staff import own_origin, prefix
 from cackled.domain.audit import Audit
 from cackled.domain.errors import Forbidden, NotFound, TooFast, Unauthorized
 from cackled.domain.staff import Staff
 from cackled.languages import accepted
+from cackled.transport.response import Response
 
 Sections = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=50)]
 # Seconds until one more letter may go to an address.
@@ -119,11 +120,14 @@ async def withdraw(call: Call) -> None:
     await call.service(Audit).record(call.colleague, "member.uninvited", f"invitation:{number}")
 
 
-async def change_member(call: Call) -> None:
-    """Change a member's role."""
+async def change_member(call: Call) -> Response:
+    """Change a member's role. Requires If-Match."""
     account = call.number("account")
-    await call.shared(Members).change(call.colleague, call.site.id, account, call.body.role, call.body.sections)
+    version = await call.shared(Members).change(
+        call.colleague, call.site.id, account, call.body.role, call.body.sections, version_matched(call.request)
+    )
     await call.service(Audit).record(call.colleague, "member.changed", f"account:{account}", role=call.body.role)
+    return Response(204, [etag(version), (b"cache-control", b"no-store")], b"")
 
 
 async def remove_member(call: Call) -> None:
@@ -216,7 +220,7 @@ ROUTES = (
         method="PATCH",
         path="/sites/{site}/members/{account}",
         name="changeMember",
-        summary="Change a member's role.",
+        summary="Change a member's role. Requires If-Match.",
         handler=change_member,
         body=MemberBody,
         status=204,
@@ -224,7 +228,7 @@ ROUTES = (
         role="admin",
         scope="sync",
         limit="",
-        refusals=("last-owner",),
+        refusals=(*VERSIONED, "last-owner"),
     ),
     Route(
         method="DELETE",

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.accounts.hosts import Hosts
 from cackled.api.calls import Call, etag, json_response, version_matched
-from cackled.api.route import Caller, Route
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.audit import Audit, Entry
 from cackled.domain.errors import BadField, Forbidden
@@ -202,7 +202,7 @@ ROUTES = (
         role="admin",
         scope="sync",
         limit="",
-        refusals=("outdated", "if-match", "bad-field"),
+        refusals=(*VERSIONED, "bad-field"),
     ),
     Route(
         method="GET",

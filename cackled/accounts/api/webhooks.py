@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.api.answers import Id
 from cackled.api.calls import Call, etag, json_response, version_matched
-from cackled.api.route import Caller, Route
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.domain.audit import Audit
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
@@ -241,7 +241,7 @@ ROUTES = (
     _of("GET", "/{webhook}", "getWebhook", "Get a webhook endpoint. Its ETag is needed to change it.", get_webhook,
         answer=Endpoint),
     _of("PATCH", "/{webhook}", "changeWebhook", "Change a webhook endpoint. Requires If-Match.", change_webhook,
-        body=WebhookChange, answer=Endpoint, refusals=("outdated", "if-match")),
+        body=WebhookChange, answer=Endpoint, refusals=VERSIONED),
     _of("DELETE", "/{webhook}", "removeWebhook", "Delete a webhook endpoint.", remove_webhook, status=204),
     _of("POST", "/{webhook}/rotate", "rotateWebhook",
         "Rotate the secret. For a while requests are signed with both.",

@@ -7,33 +7,17 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from cackled.api.answers import Count
-from cackled.api.calls import Call, header, json_response
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.audit import Audit
-from cackled.domain.errors import Refused
+from cackled.domain.errors import Outdated, Refused
 from cackled.moderation.dry_run import Progress
 from cackled.moderation.evaluate import Evaluation, evaluate_site
 from cackled.moderation.moderation import Moderation
 from cackled.moderation.rules import Rules, builtins, check
 from cackled.moderation.store import Kept
 from cackled.transport.response import Response
-
-
-class PreconditionRequired(Refused):
-    """A change that does not say of what."""
-
-    status = 428
-    slug = "precondition-required"
-    title = "Say which version you change"
-
-
-class PreconditionFailed(Refused):
-    """A change of something that has changed since."""
-
-    status = 412
-    slug = "precondition-failed"
-    title = "It has changed since"
 
 
 class RulesAnswer(Struct, frozen=True):
@@ -62,7 +46,7 @@ class SpamAnswer(Struct, frozen=True):
 
 def _answer(kept: Kept) -> Response:
     value = {"version": str(kept.version), "by": kept.by, "rules": builtins(kept.rules)}
-    return json_response(value, 200, (b"etag", b'"%d"' % kept.version))
+    return json_response(value, 200, etag(kept.version))
 
 
 async def get_rules(call: Call) -> Response:
@@ -71,31 +55,16 @@ async def get_rules(call: Call) -> Response:
     return _answer(kept)
 
 
-def _match(call: Call) -> int:
-    """The version that the caller changes.
-
-    Raises:
-        PreconditionRequired, PreconditionFailed: it is not said, or can be none of ours.
-    """
-    given = header(call.request, "if-match")
-    if given is None:
-        raise PreconditionRequired("Send If-Match with the ETag of the rules that you change.", field="If-Match")
-    number = given.strip().removeprefix("W/").strip('"')
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        raise PreconditionFailed("There is no such version of the rules.", field="If-Match")
-    return int(number)
-
-
 async def put_rules(call: Call) -> Response:
     """Replace the rules. Requires If-Match."""
-    version = _match(call)
+    version = version_matched(call.request)
     moderation = call.shared(Moderation)
     try:
         kept = await moderation.store.change(call.site, check(call.body), version, call.colleague.actor)
     except Refused as error:
         if error.slug != "changed":
             raise
-        raise PreconditionFailed("Others changed the rules meanwhile. Look at theirs first.") from None
+        raise Outdated from None
     await call.service(Audit).record(call.colleague, "rules.changed", "rules", version=kept.version)
     return _answer(kept)
 
@@ -132,7 +101,7 @@ ROUTES = (
     Route(
         method="PUT", path=_RULES, name="putRules", summary="Replace the rules. Requires If-Match.",
         handler=put_rules, body=Rules, answer=RulesAnswer, caller=Caller.STAFF, role="admin", scope="moderate",
-        limit="moderation.rules", refusals=("precondition-required", "precondition-failed"),
+        limit="moderation.rules", refusals=VERSIONED,
     ),
     Route(
         method="POST", path=_RULES + "/dry-run", name="tryRules",
@@ -147,6 +116,4 @@ ROUTES = (
         limit="moderation.evaluate", preference=ReadPreference.NEAREST,
     ),
 )  # fmt: skip
-PROBLEMS = {
-    "precondition-required": 428, "precondition-failed": 412, "proof-needed": 428, "name-taken": 400, "rule": 422,
-}  # fmt: skip
+PROBLEMS = {"proof-needed": 428, "name-taken": 400, "rule": 422}

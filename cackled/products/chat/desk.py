@@ -235,8 +235,8 @@ class Desks:
             rows = await self._database.write(queries.OPERATORS_CHANNEL, *args)
         return self._site.position(rows[0][0], rows[0][1])
 
-    async def add_department(self, name: str, hours: str = "", skills: Sequence[str] = ()) -> int:
-        """Add a department with *hours* as JSON (``""``: those of the site); gives its id.
+    async def add_department(self, name: str, hours: str = "", skills: Sequence[str] = ()) -> tuple[int, int]:
+        """Add a department with *hours* as JSON (``""``: those of the site); gives its id and version.
 
         Raises:
             Conflict: there are 200.
@@ -244,15 +244,16 @@ class Desks:
         rows = await self._write(queries.ADD_DEPARTMENT, _name(name), hours, _clean(skills))
         if not rows:
             raise Conflict("A site has at most 200 departments.", slug="departments")
-        return int(rows[0][0])
+        return int(rows[0][0]), int(rows[0][1])
 
     async def change_department(
-        self, number: int, name: str, hours: str | None, skills: list[str] | None
-    ) -> tuple[str, str, list[str]] | None:
-        """Change a department (None: as it is); gives name, hours and skills, None where there is none."""
+        self, number: int, name: str, hours: str | None, skills: list[str] | None, version: int
+    ) -> tuple[str, str, list[str], int] | None:
+        """Change a department of *version* (None: as it is); gives name, hours, skills and the new version, None where
+        there is none of that version."""
         able = None if skills is None else _clean(skills)
-        rows = await self._write(queries.RENAME_DEPARTMENT, number, _name(name), hours, able)
-        return (rows[0][1], rows[0][2], list(rows[0][3])) if rows else None
+        rows = await self._write(queries.RENAME_DEPARTMENT, number, _name(name), hours, able, version)
+        return (rows[0][1], rows[0][2], list(rows[0][3]), rows[0][4]) if rows else None
 
     async def remove_department(self, number: int) -> bool:
         """Remove a department; False where there is none. Its conversations wait for anybody."""

@@ -12,7 +12,7 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query, ReadPreference
 from cackled.domain import text
 from cackled.domain.channels import parse_id
-from cackled.domain.errors import BadField, NotFound, Refused
+from cackled.domain.errors import BadField, NotFound, Outdated, Refused
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
@@ -28,8 +28,9 @@ _VARIABLE = re.compile(r"\{(\w{1,20}\.\w{1,20})(?:\|([^{}]*))?\}")
 _SPACE = re.compile(r"[ \t]+([,.!?])")
 _ONE = ("int", "bigint")
 
-_MACRO = """json_build_object('id', m.id::text, 'name', m.name, 'department', m.department_id::text,
-      'steps', m.steps::json, 'uses', m.uses)::text"""
+_VERSION = "content_version(row(m.name, m.department_id, m.steps)::text)"
+_MACRO = f"""json_build_object('id', m.id::text, 'name', m.name, 'department', m.department_id::text,
+      'steps', m.steps::json, 'uses', m.uses, 'version', {_VERSION})::text"""
 SELECT_MACROS = Query(
     "select_chat_macros",
     f"""
@@ -50,14 +51,14 @@ ADD_MACRO = Query(
 )
 CHANGE_MACRO = Query(
     "change_chat_macro",
-    """
+    f"""
     update chat_macro m set name = $3, steps = $5,
       department_id = (select d.id from chat_department d where d.site_id = $1 and d.id = $4)
-    where m.site_id = $1 and m.id = $2 and not exists (
+    where m.site_id = $1 and m.id = $2 and {_VERSION} = $6 and not exists (
       select from chat_macro x where x.site_id = $1 and x.id <> $2 and x.name = $3)
     returning m.id
     """,
-    ("int", "bigint", "text", "bigint", "text"),
+    ("int", "bigint", "text", "bigint", "text", "bigint"),
 )
 REMOVE_MACRO = Query("remove_chat_macro", "delete from chat_macro where site_id = $1 and id = $2 returning id", _ONE)
 # What the variables of a macro stand for in a conversation.
@@ -100,13 +101,14 @@ class MacroBody(Struct, frozen=True):
 
 
 class Macro(Struct, frozen=True):
-    """A macro, and how often it was run."""
+    """A macro, and how often it was run. ``version``: its ETag."""
 
     id: str
     name: str
     department: str | None
     steps: list[Step]
     uses: int
+    version: int
 
 
 def filled(words: str, facts: dict[str, str]) -> str:
@@ -183,18 +185,24 @@ class Macros:
             raise BadField(f"There is a macro of that name, or there are {MOST_MACROS}.", field="name")
         return (await self.listed(int(rows[0][0])))[0]
 
-    async def change(self, number: int, body: MacroBody) -> str:
-        """Replace a macro; gives it as JSON.
+    async def change(self, number: int, body: MacroBody, version: int) -> tuple[str, int]:
+        """Replace a macro of *version*; gives it as JSON, and its version.
 
         Raises:
             NotFound: there is none.
+            Outdated: it was changed meanwhile.
             BadField: another has that name.
         """
-        if not await self.listed(number):
+        done = await self._write(CHANGE_MACRO, number, *_row(body), version)
+        there = await self.listed(number)
+        if not there:
             raise no_macro()
-        if not await self._write(CHANGE_MACRO, number, *_row(body)):
+        now = int(msgspec.json.decode(there[0])["version"])
+        if not done:
+            if now != version:
+                raise Outdated
             raise BadField("There is a macro of that name.", field="name")
-        return (await self.listed(number))[0]
+        return there[0], now
 
     async def remove(self, number: int) -> None:
         """Remove a macro.

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.products.chat.answers import Done, Seq
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.macros import Macro, MacroBody, Macros
@@ -37,9 +37,11 @@ async def add_macro(call: Call) -> bytes:
     return (await call.service(Macros).add(call.body)).encode()
 
 
-async def change_macro(call: Call) -> bytes:
-    """Replace a macro."""
-    return (await call.service(Macros).change(call.number("macro"), call.body)).encode()
+async def change_macro(call: Call) -> Any:
+    """Replace a macro. Requires If-Match."""
+    seen = version_matched(call.request)
+    made, version = await call.service(Macros).change(call.number("macro"), call.body, seen)
+    return json_response(made.encode(), 200, etag(version))
 
 
 async def remove_macro(call: Call) -> None:
@@ -78,8 +80,9 @@ ROUTES = (
         answer=Macro, status=201, mend=True, refusals=TEXT, **_ADMIN,
     ),
     Route(
-        method="PUT", path=_MACRO, name="changeChatMacro", summary="Replace a macro.", handler=change_macro,
-        body=MacroBody, answer=Macro, mend=True, refusals=("macro", *TEXT), **_ADMIN,
+        method="PUT", path=_MACRO, name="changeChatMacro", summary="Replace a macro. Requires If-Match.",
+        handler=change_macro,
+        body=MacroBody, answer=Macro, mend=True, refusals=("macro", *VERSIONED, *TEXT), **_ADMIN,
     ),
     Route(
         method="DELETE", path=_MACRO, name="removeChatMacro", summary="Delete a macro.", handler=remove_macro,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cackled.database.query import Query
 
 _ONE = ("int", "bigint")
+_DEPARTMENT_VERSION = "content_version(row(x.name, x.hours, x.skills)::text)"
 START_CHAT = Query(
     "start_chat", "select chat, channel, seq, state, place from start_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     ("int", "bigint", "bigint", "bigint", "text", "inet", "boolean", "text", "text", "text"),
@@ -57,13 +58,14 @@ VISIT_CHAT = Query(
 )
 SELECT_STATUS = Query(
     "select_chat_status",
-    """
+    f"""
     select chat_status($1), coalesce((
       select json_agg(json_build_object(
-        'id', x.id::text, 'name', x.name, 'hours', x.hours, 'skills', x.skills, 'state', (
+        'id', x.id::text, 'name', x.name, 'hours', x.hours, 'skills', x.skills, 'version', {_DEPARTMENT_VERSION},
+        'state', (
         select coalesce(max(case d.state when 'online' then 2 else 1 end), 0) from chat_desk d
         where d.site_id = $1 and d.seen_at > now() - interval '60 seconds' and d.state <> 'invisible'
-          and (d.departments = '{}' or x.id = any(d.departments)) and x.skills <@ d.skills)) order by x.name, x.id)
+          and (d.departments = '{{}}' or x.id = any(d.departments)) and x.skills <@ d.skills)) order by x.name, x.id)
       from chat_department x where x.site_id = $1), '[]')::text,
       (select count(*) from chat c where c.site_id = $1 and c.created_at > now() - interval '1 minute'),
       coalesce((select h.seq from channel h where h.site_id = $1 and h.id = $2), 0)
@@ -214,19 +216,21 @@ SELECT_DESKS = Query(
 ROUTE_CHAT = Query("route_chat", "select chat, account, channel, seq from route_chat($1)", ("int",))
 ADD_DEPARTMENT = Query(
     "add_department",
-    """
-    insert into chat_department (site_id, name, hours, skills)
-    select $1, $2, $3, $4 where (select count(*) from chat_department d where d.site_id = $1) < 200 returning id
+    f"""
+    insert into chat_department as x (site_id, name, hours, skills)
+    select $1, $2, $3, $4 where (select count(*) from chat_department d where d.site_id = $1) < 200
+    returning id, {_DEPARTMENT_VERSION}
     """,
     ("int", "text", "text", "text[]"),
 )
 RENAME_DEPARTMENT = Query(
     "rename_department",
-    """
-    update chat_department d set name = $3, hours = coalesce($4, d.hours), skills = coalesce($5, d.skills)
-    where site_id = $1 and id = $2 returning id, name, hours, skills
+    f"""
+    update chat_department x set name = $3, hours = coalesce($4, x.hours), skills = coalesce($5, x.skills)
+    where site_id = $1 and id = $2 and {_DEPARTMENT_VERSION} = $6
+    returning id, name, hours, skills, {_DEPARTMENT_VERSION}
     """,
-    ("int", "bigint", "text", "text", "text[]"),
+    ("int", "bigint", "text", "text", "text[]", "bigint"),
 )
 REMOVE_DEPARTMENT = Query(
     "remove_department", "delete from chat_department where site_id = $1 and id = $2 returning id", _ONE

@@ -56,13 +56,15 @@ class Written(Struct, frozen=True):
 
 
 class DepartmentState(Struct, frozen=True):
-    """A department: ``state`` as that of `Status`, ``hours`` as JSON text (``""``: those of the site)."""
+    """A department: ``state`` as that of `Status`, ``hours`` as JSON text (``""``: those of the site); ``version`` of
+    all but ``state``."""
 
     id: str
     name: str
     hours: str
     skills: list[str]
     state: int
+    version: int
 
 
 class Status(Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from cackled.cache.types import Loaded
 from cackled.database.query import Query, ReadPreference
 from cackled.domain import text
-from cackled.domain.errors import BadField, NotFound
+from cackled.domain.errors import BadField, NotFound, Outdated
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.products.chat.forms import Setup
@@ -21,10 +21,13 @@ from cackled.products.chat.service import STATUS_TTL, Status, status_channel, wr
 
 MOST_REPLIES = 1_000
 
+_REPLY_VERSION = "content_version(row(r.short, r.text, r.language, r.department_id)::text)"
 SELECT_SETUP = Query(
     "select_chat_setup",
     """
-    select coalesce(max(s.hours), ''), coalesce(max(s.setup), '') from chat_setup s where s.site_id = $1
+    select coalesce(max(s.hours), ''), coalesce(max(s.setup), ''), content_version(coalesce(max(s.hours), '')),
+      content_version(coalesce(max(s.setup), ''))
+    from chat_setup s where s.site_id = $1
     """,
     ("int",),
 )
@@ -40,24 +43,28 @@ SELECT_LATELY = Query(
 SAVE_HOURS = Query(
     "save_chat_hours",
     """
-    insert into chat_setup as x (site_id, hours) values ($1, $2)
-    on conflict (site_id) do update set hours = excluded.hours
+    insert into chat_setup as x (site_id, hours)
+    select $1, $2 where $3 = content_version('') or exists (select from chat_setup o where o.site_id = $1)
+    on conflict (site_id) do update set hours = excluded.hours where content_version(x.hours) = $3
+    returning content_version(x.hours)
     """,
-    ("int", "text"),
+    ("int", "text", "bigint"),
 )
 SAVE_SETUP = Query(
     "save_chat_setup",
     """
-    insert into chat_setup as x (site_id, setup) values ($1, $2)
-    on conflict (site_id) do update set setup = excluded.setup
+    insert into chat_setup as x (site_id, setup)
+    select $1, $2 where $3 = content_version('') or exists (select from chat_setup o where o.site_id = $1)
+    on conflict (site_id) do update set setup = excluded.setup where content_version(x.setup) = $3
+    returning content_version(x.setup)
     """,
-    ("int", "text"),
+    ("int", "text", "bigint"),
 )
 SELECT_REPLIES = Query(
     "select_chat_replies",
-    """
+    f"""
     select json_build_object('id', r.id::text, 'short', r.short, 'text', r.text, 'language', r.language,
-      'department', r.department_id::text, 'uses', r.uses)::text
+      'department', r.department_id::text, 'uses', r.uses, 'version', {_REPLY_VERSION})::text
     from chat_reply r where r.site_id = $1 and ($2::bigint is null or r.id = $2)
     order by r.uses desc, r.short, r.id limit 1000
     """,
@@ -75,16 +82,16 @@ ADD_REPLY = Query(
 )
 CHANGE_REPLY = Query(
     "change_chat_reply",
-    """
+    f"""
     update chat_reply r set short = $3, text = $4, language = $5,
       department_id = (select d.id from chat_department d where d.site_id = $1 and d.id = $6)
-    where r.site_id = $1 and r.id = $2 and not exists (
+    where r.site_id = $1 and r.id = $2 and {_REPLY_VERSION} = $7 and not exists (
       select from chat_reply x where x.site_id = $1 and x.id <> $2 and x.short = $3 and x.language = $5
         and x.department_id is not distinct from
           (select d.id from chat_department d where d.site_id = $1 and d.id = $6))
     returning r.id
     """,
-    ("int", "bigint", "text", "text", "text", "bigint"),
+    ("int", "bigint", "text", "text", "text", "bigint", "bigint"),
 )
 REMOVE_REPLY = Query(
     "remove_chat_reply", "delete from chat_reply where site_id = $1 and id = $2 returning id", ("int", "bigint")
@@ -117,9 +124,11 @@ class Setups:
         found = await self._cache.get(group, "setup", load, ttl=STATUS_TTL)
         return _decoded(*msgspec.json.decode(found.value))
 
-    async def now(self) -> tuple[Hours, Setup]:
-        """As the primary has it."""
-        return _decoded(*(await self._read(SELECT_SETUP))[0])
+    async def now(self) -> tuple[tuple[Hours, int], tuple[Setup, int]]:
+        """As the primary has it: the hours and the rest, each with its version."""
+        hours, setup, of_hours, of_setup = (await self._read(SELECT_SETUP))[0]
+        there, rest = _decoded(hours, setup)
+        return (there, of_hours), (rest, of_setup)
 
     async def open(self) -> tuple[bool, str | None]:
         """Whether it is open at this moment, and when it opens next (as an ISO time)."""
@@ -141,20 +150,21 @@ class Setups:
             found[one.id] = one.state if own else 0
         return found
 
-    async def save_hours(self, hours: Hours) -> None:
-        """Replace the hours.
+    async def save_hours(self, hours: Hours, version: int) -> int:
+        """Replace the hours of *version*; gives the new one.
 
         Raises:
             BadField: they mean nothing.
+            Outdated: there are others by now.
         """
         hours.check()
-        await self._write(SAVE_HOURS, msgspec.json.encode(hours).decode())
-        await self.told()
+        return await self._replace(SAVE_HOURS, hours, version)
 
-    async def save(self, setup: Setup) -> Setup:
-        """Replace the rest; gives what was stored.
+    async def save(self, setup: Setup, version: int) -> tuple[Setup, int]:
+        """Replace the rest of *version*; gives what was stored, and its version.
 
         Raises:
+            Outdated: it was changed meanwhile.
             BadField: two fields or rules have the same name, a choice has no options, the picture is no https address.
         """
         for field, names in (
@@ -170,9 +180,14 @@ class Setups:
         if avatar and not avatar.startswith("https://"):
             raise BadField("The address of a picture begins with https://.", field="greeting.avatar")
         clean: Setup = _cleaned(setup)
-        await self._write(SAVE_SETUP, msgspec.json.encode(clean).decode())
+        return clean, await self._replace(SAVE_SETUP, clean, version)
+
+    async def _replace(self, query: Query, value: Struct, version: int) -> int:
+        rows = await self._write(query, msgspec.json.encode(value).decode(), version)
+        if not rows:
+            raise Outdated
         await self.told()
-        return clean
+        return int(rows[0][0])
 
     async def told(self) -> None:
         """First renders of before are out of date, on all nodes."""
@@ -194,18 +209,25 @@ class Setups:
             raise BadField(f"There is a reply of that name, or there are {MOST_REPLIES}.", field="short")
         return (await self.replies(int(rows[0][0])))[0]
 
-    async def change_reply(self, number: int, short: str, words: str, language: str, department: int | None) -> str:
-        """Change a ready answer; gives it as JSON.
+    async def change_reply(
+        self, number: int, short: str, words: str, language: str, department: int | None, version: int
+    ) -> str:
+        """Change a ready answer of *version*; gives it as JSON.
 
         Raises:
             NotFound: there is none.
+            Outdated: it was changed meanwhile.
             BadField: another has that name.
         """
-        if not await self.replies(number):
+        done = await self._write(CHANGE_REPLY, number, *_reply(short, words, language), department, version)
+        there = await self.replies(number)
+        if not there:
             raise no_reply()
-        if not await self._write(CHANGE_REPLY, number, *_reply(short, words, language), department):
+        if not done:
+            if msgspec.json.decode(there[0])["version"] != version:
+                raise Outdated
             raise BadField("There is a reply of that name.", field="short")
-        return (await self.replies(number))[0]
+        return there[0]
 
     async def remove_reply(self, number: int) -> None:
         """Remove a ready answer.

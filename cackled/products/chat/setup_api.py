@@ -8,13 +8,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cackled.api.answers import Id
-from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.products.chat.forms import Setup
 from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.setup import Setups, no_reply
+from cackled.transport.response import Response
 
 
 class ReplyBody(Struct, frozen=True):
@@ -36,7 +37,7 @@ class ReplyChange(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """A ready answer, and how often it was sent."""
+    """A ready answer, and how often it was sent. ``version``: its ETag."""
 
     id: Id
     short: str
@@ -44,6 +45,7 @@ class Reply(Struct, frozen=True):
     language: str
     department: Id | None
     uses: int
+    version: int
 
 
 class Replies(Struct, frozen=True):
@@ -68,8 +70,9 @@ async def add_reply(call: Call) -> bytes:
     return made.encode()
 
 
-async def change_reply(call: Call) -> bytes:
-    """Change a ready answer."""
+async def change_reply(call: Call) -> Response:
+    """Change a ready answer. Requires If-Match."""
+    version = version_matched(call.request)
     setups, number, body = call.service(Setups), call.number("reply"), call.body
     there = await setups.replies(number)
     if not there:
@@ -78,9 +81,9 @@ async def change_reply(call: Call) -> bytes:
     department = old.department if body.department is None else body.department
     made = await setups.change_reply(
         number, old.short if body.short is None else body.short, old.text if body.text is None else body.text,
-        old.language if body.language is None else body.language, _department(department),
+        old.language if body.language is None else body.language, _department(department), version,
     )  # fmt: skip
-    return made.encode()
+    return json_response(made.encode(), 200, etag(msgspec.json.decode(made, type=Reply).version))
 
 
 async def remove_reply(call: Call) -> Any:
@@ -94,24 +97,27 @@ async def used_reply(call: Call) -> Any:
 
 
 async def get_hours(call: Call) -> Any:
-    """Get the opening hours."""
-    return (await call.service(Setups).now())[0]
+    """Get the opening hours, with an ETag."""
+    hours, version = (await call.service(Setups).now())[0]
+    return json_response(hours, 200, etag(version))
 
 
 async def change_hours(call: Call) -> Any:
-    """Replace the opening hours."""
-    await call.service(Setups).save_hours(call.body)
-    return call.body
+    """Replace the opening hours. Requires If-Match."""
+    version = await call.service(Setups).save_hours(call.body, version_matched(call.request))
+    return json_response(call.body, 200, etag(version))
 
 
 async def get_setup(call: Call) -> Any:
-    """Get the greeting, the forms and the invitations."""
-    return (await call.service(Setups).now())[1]
+    """Get the greeting, the forms and the invitations, with an ETag."""
+    setup, version = (await call.service(Setups).now())[1]
+    return json_response(setup, 200, etag(version))
 
 
 async def change_setup(call: Call) -> Any:
-    """Replace the greeting, the forms and the invitations."""
-    return await call.service(Setups).save(call.body)
+    """Replace the greeting, the forms and the invitations. Requires If-Match."""
+    setup, version = await call.service(Setups).save(call.body, version_matched(call.request))
+    return json_response(setup, 200, etag(version))
 
 
 _REPLIES = "/sites/{site}/chats/replies"
@@ -133,8 +139,9 @@ ROUTES = (
         body=ReplyBody, answer=Reply, status=201, mend=True, refusals=(*TEXT,), **_CHANGE,
     ),
     Route(
-        method="PATCH", path=_REPLY, name="changeChatReply", summary="Change a ready answer.", handler=change_reply,
-        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", *TEXT), **_CHANGE,
+        method="PATCH", path=_REPLY, name="changeChatReply", handler=change_reply,
+        summary="Change a ready answer. Requires If-Match.",
+        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", *VERSIONED, *TEXT), **_CHANGE,
     ),
     Route(
         method="DELETE", path=_REPLY, name="removeChatReply", summary="Delete a ready answer.", handler=remove_reply,
@@ -145,20 +152,21 @@ ROUTES = (
         handler=used_reply, status=204, refusals=("reply",), **_STAFF,
     ),
     Route(
-        method="GET", path=_HOURS, name="getChatHours", summary="Get the opening hours.", handler=get_hours,
-        answer=Hours, **_STAFF,
+        method="GET", path=_HOURS, name="getChatHours", summary="Get the opening hours, with an ETag.",
+        handler=get_hours, answer=Hours, **_STAFF,
     ),
     Route(
-        method="PUT", path=_HOURS, name="changeChatHours", summary="Replace the opening hours.", handler=change_hours,
-        body=Hours, answer=Hours, **_ADMIN,
+        method="PUT", path=_HOURS, name="changeChatHours", summary="Replace the opening hours. Requires If-Match.",
+        handler=change_hours, body=Hours, answer=Hours, refusals=VERSIONED, **_ADMIN,
     ),
     Route(
-        method="GET", path=_SETUP, name="getChatSetup", summary="Get the greeting, the forms and the invitations.",
+        method="GET", path=_SETUP, name="getChatSetup",
+        summary="Get the greeting, the forms and the invitations, with an ETag.",
         handler=get_setup, answer=Setup, **_STAFF,
     ),
     Route(
         method="PUT", path=_SETUP, name="changeChatSetup",
-        summary="Replace the greeting, the forms and the invitations.",
-        handler=change_setup, body=Setup, answer=Setup, mend=True, **_ADMIN,
+        summary="Replace the greeting, the forms and the invitations. Requires If-Match.",
+        handler=change_setup, body=Setup, answer=Setup, mend=True, refusals=VERSIONED, **_ADMIN,
     ),
 )  # fmt: skip

@@ -12,12 +12,14 @@ from cackled.products.chat.hours import Hours
 
 
 class DepartmentSetup(Struct, frozen=True):
-    """A department. ``hours``: null for those of the site; ``skills``: what its operators have to know."""
+    """A department. ``hours``: null for those of the site; ``skills``: what its operators have to know; ``version``:
+    its ETag."""
 
     id: Id
     name: str
-    hours: Hours | None = None
-    skills: list[str] = []
+    hours: Hours | None
+    skills: list[str]
+    version: int
 
 
 class ListQuery(Struct, frozen=True):

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.domain.activity import Doings
 from cackled.domain.channels import parse_id
-from cackled.domain.errors import NotFound
+from cackled.domain.errors import NotFound, Outdated
 from cackled.domain.staff_tickets import StaffTickets
 from cackled.domain.text import clean_text
 from cackled.products.chat import answers, staff_answers
@@ -169,7 +169,7 @@ async def list_departments(call: Call) -> bytes:
 async def _departments(call: Call) -> list[staff_answers.DepartmentSetup]:
     return [
         staff_answers.DepartmentSetup(
-            one.id, one.name, msgspec.json.decode(one.hours, type=Hours) if one.hours else None, one.skills
+            one.id, one.name, msgspec.json.decode(one.hours, type=Hours) if one.hours else None, one.skills, one.version
         )
         for one in (await call.service(Chats).status()).departments
     ]
@@ -178,9 +178,10 @@ async def _departments(call: Call) -> list[staff_answers.DepartmentSetup]:
 async def add_department(call: Call) -> Any:
     """Create a department."""
     hours, skills = _department(call.body)
-    number = await call.service(Desks).add_department(call.body.name, hours or "", skills or [])
+    number, version = await call.service(Desks).add_department(call.body.name, hours or "", skills or [])
     await call.service(Setups).told()
-    return staff_answers.DepartmentSetup(str(number), call.body.name, call.body.hours or None, skills or [])
+    made = staff_answers.DepartmentSetup(str(number), call.body.name, call.body.hours or None, skills or [], version)
+    return json_response(made, 201, etag(version))
 
 
 def _department(body: staff_answers.DepartmentBody) -> tuple[str | None, list[str] | None]:
@@ -195,16 +196,19 @@ def _department(body: staff_answers.DepartmentBody) -> tuple[str | None, list[st
 
 
 async def rename_department(call: Call) -> Any:
-    """Rename a department."""
-    number = call.number("department")
-    found = await call.service(Desks).change_department(number, call.body.name, *_department(call.body))
+    """Change a department. Requires If-Match."""
+    number, seen = call.number("department"), version_matched(call.request)
+    found = await call.service(Desks).change_department(number, call.body.name, *_department(call.body), seen)
     if found is None:
-        raise NotFound("There is no such department.", slug="department")
+        if all(one.id != str(number) for one in await _departments(call)):
+            raise NotFound("There is no such department.", slug="department")
+        raise Outdated
     await call.service(Setups).told()
-    name, hours, skills = found
-    return staff_answers.DepartmentSetup(
-        str(number), name, msgspec.json.decode(hours, type=Hours) if hours else None, skills
+    name, hours, skills, version = found
+    made = staff_answers.DepartmentSetup(
+        str(number), name, msgspec.json.decode(hours, type=Hours) if hours else None, skills, version
     )
+    return json_response(made, 200, etag(version))
 
 
 async def remove_department(call: Call) -> Any:
@@ -287,9 +291,10 @@ ROUTES = (
         refusals=("departments",), **_ADMIN,
     ),
     Route(
-        method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment", summary="Rename a department.",
+        method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment",
+        summary="Change a department. Requires If-Match.",
         handler=rename_department, body=staff_answers.DepartmentBody, answer=staff_answers.DepartmentSetup,
-        refusals=("department",), **_ADMIN,
+        refusals=("department", *VERSIONED), **_ADMIN,
     ),
     Route(
         method="DELETE", path=_DEPARTMENTS + "/{department}", name="removeDepartment",

@@ -77,9 +77,12 @@ class PollBody(Struct, kw_only=True):
 
 
 class PollChange(Struct, kw_only=True):
-    """Changes of a poll, and the version they are based on. Once there are votes only some changes are allowed."""
+    """Changes of a poll. Once there are votes only some changes are allowed.
 
-    version: Annotated[int, Meta(ge=1)]
+    ``version`` is the older form of If-Match, in its place.
+    """
+
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | UnsetType = UNSET
     kind: Kind | UnsetType = UNSET
     question: Annotated[str, Meta(max_length=LONGEST_TEXT)] | UnsetType = UNSET
     options: Annotated[list[OptionBody], Meta(max_length=MOST_OPTIONS)] | UnsetType = UNSET

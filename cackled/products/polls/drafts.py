@@ -53,7 +53,7 @@ def changed_poll(site: Site, poll: Whole, change: PollChange, now: float) -> tup
         Conflict: there are votes, and it is more than a typing error.
     """
     named = {key: value for key in change.__struct_fields__ if (value := getattr(change, key)) is not UNSET}
-    named.pop("version")
+    named.pop("version", None)
     if poll.kind == "number" and ("options" in named or named.get("kind", "number") != "number"):
         raise BadField("The options of a number poll are made from its bounds. Make another poll.", field="options")
     if named.get("kind") == "number" and poll.kind != "number":

@@ -52,8 +52,8 @@ class PollEditor:
         rows = await self._database.write(NEXT_POLL, self._site.id)
         return await self.save(int(rows[0][0]), 0, False, members, by)
 
-    async def change(self, poll: int, change: PollChange) -> tuple[int, int, Position]:
-        """Change a poll; as `make`.
+    async def change(self, poll: int, change: PollChange, version: int) -> tuple[int, int, Position]:
+        """Change a poll of *version*; as `make`.
 
         Raises:
             BadField: a member can't be used.
@@ -62,7 +62,7 @@ class PollEditor:
         """
         whole, _ = await self._polls.whole(poll)
         members, unvoted = drafts.changed_poll(self._site, whole, change, self._now())
-        return await self.save(poll, change.version, unvoted, members, "")
+        return await self.save(poll, version, unvoted, members, "")
 
     async def save(
         self, poll: int, version: int, unvoted: bool, members: dict[str, Any], by: str

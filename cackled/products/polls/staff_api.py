@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from msgspec import UnsetType
+
+from cackled.api.calls import Call, etag, header, json_response, version_matched
+from cackled.api.route import VERSIONED, Caller, Route
 from cackled.domain.channels import parse_id
+from cackled.domain.errors import Conflict, Outdated
 from cackled.events import Position
 from cackled.products.polls import answers
 from cackled.products.polls.api import parse_option
 from cackled.products.polls.editor import PollEditor
 from cackled.transport.response import Response
 
+# As many changes as a poll's number of them can count.
+MOST_VERSION = 2**31 - 1
 
-def _saved(saved: tuple[int, int, Position]) -> Any:
+
+def _saved(saved: tuple[int, int, Position], status: int) -> Response:
     poll, version, position = saved
-    return answers.Saved(str(poll), version, str(position))
+    return json_response(answers.Saved(str(poll), version, str(position)), status, etag(version))
 
 
 async def make_poll(call: Call) -> Any:
     """Create a poll."""
     assert call.staff is not None
-    return _saved(await call.service(PollEditor).make(call.body, call.staff.actor))
+    return _saved(await call.service(PollEditor).make(call.body, call.staff.actor), 201)
 
 
 async def change_poll(call: Call) -> Any:
-    """Change a poll. Once there are votes: add options, correct typing errors, or close it."""
-    return _saved(await call.service(PollEditor).change(call.number("poll"), call.body))
+    """Change a poll. Once there are votes: add options, correct typing errors, or close it. Requires If-Match."""
+    body: answers.PollChange = call.body
+    editor, poll = call.service(PollEditor), call.number("poll")
+    if not isinstance(body.version, UnsetType) and header(call.request, "if-match") is None:
+        return _saved(await editor.change(poll, body, body.version), 200)
+    version = version_matched(call.request)
+    if version > MOST_VERSION:
+        raise Outdated
+    try:
+        return _saved(await editor.change(poll, body, version), 200)
+    except Conflict as error:
+        if error.slug != "version":
+            raise
+        raise Outdated from None
 
 
 async def list_polls(call: Call) -> bytes:
@@ -39,7 +57,8 @@ async def list_polls(call: Call) -> bytes:
 
 async def get_results(call: Call) -> Any:
     """Get a poll's full results: hidden counts, proposed options, votes by day and page, bursts."""
-    return await call.service(PollEditor).results(call.number("poll"))
+    found = await call.service(PollEditor).results(call.number("poll"))
+    return json_response(found, 200, etag(found["version"]))
 
 
 async def export_votes(call: Call) -> Response:
@@ -92,8 +111,10 @@ ROUTES = (
     ),
     Route(
         method="PATCH", path=_ONE, name="changePoll",
-        summary="Change a poll. Once there are votes: add options, correct typing errors, or close it.",
-        handler=change_poll, body=answers.PollChange, answer=answers.Saved, writes=True, refusals=_EDIT, **_STAFF,
+        summary="Change a poll. Once there are votes: add options, correct typing errors, or close it. "
+        "Requires If-Match.",
+        handler=change_poll, body=answers.PollChange, answer=answers.Saved, writes=True,
+        refusals=(*_EDIT, *VERSIONED), **_STAFF,
     ),
     Route(
         method="GET", path=_ONE + "/results", name="getPollResults",

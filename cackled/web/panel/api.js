@@ -53,6 +53,12 @@ export function onRefused(listener) {
 const TIMEOUT = 20_000;
 
 /**
+ * The If-Match of a change of what was listed with its version; of what is new: there must be none yet.
+ * @param {{version?: number} | undefined} one
+ */
+export const tagOf = one => `"${one?.version ?? 0}"`;
+
+/**
  * @param {string} method
  * @param {string} path below `/api/v1`
  * @param {CallOptions} [options]

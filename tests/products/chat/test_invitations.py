@@ -15,7 +15,7 @@ class InvitationTests(ChatCase):
         """Each text is counted; a start that is sent again counts once; what the site has not is not kept."""
         admin = await sign_in(self, "admin")
         rules = [{"id": "r1", "text": "First", "other": "=Second"}, {"id": "r2", "text": "Alone", "name": "Two"}]
-        answer = await admin.ask("PUT", f"{CHATS}/setup", {"invitations": rules})
+        answer = await admin.change("PUT", f"{CHATS}/setup", {"invitations": rules})
         self.assertEqual(answer.status, 200, answer)
         for rule, variant, what in (
             ("r1", "a", "shown"), ("r1", "a", "shown"), ("r1", "b", "shown"), ("r1", "b", "opened"),

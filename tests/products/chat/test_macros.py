@@ -97,11 +97,11 @@ class MacroTests(ChatCase):
         self.assertEqual(again.slug, "bad-field")
         body = {"name": "Two", "steps": [{"do": "note", "text": "n"}]}
         for who, status in ((self.ann, 403), (self.admin, 200)):
-            self.assertEqual((await who.ask("PUT", f"{CHATS}/macros/{first}", body)).status, status)
+            self.assertEqual((await who.change("PUT", f"{CHATS}/macros/{first}", body)).status, status)
         self.assertEqual((await self.ask("GET", f"{CHATS}/macros", authorization=await self.visitor())).status, 401)
         self.assertEqual((await self.admin.ask("DELETE", f"{CHATS}/macros/{first}")).status, 204)
         for method in ("PUT", "DELETE"):
-            self.assertEqual((await self.admin.ask(method, f"{CHATS}/macros/{first}", body)).slug, "macro")
+            self.assertEqual((await self.admin.change(method, f"{CHATS}/macros/{first}", body)).slug, "macro")
         chat = await self.start()
         self.assertEqual((await self.ann.ask("POST", f"{CHATS}/{chat['chat']}/macros/{first}")).slug, "macro")
 

@@ -124,9 +124,9 @@ class RoutingTests(ChatCase):
         await self.ann.ask("POST", f"{CHATS}/{chat['chat']}/labels", {"labels": ["x"]})
         self.assertEqual(len((await self.ann.ask("GET", f"{CHATS}?label=x")).json()["chats"]), 1)
         path = f"{CHATS}/departments/{night}"
-        self.assertEqual((await owner.ask("PATCH", path, {"name": "Day"})).json()["hours"]["week"], {"mon": []})
-        self.assertIsNone((await owner.ask("PATCH", path, {"name": "Day", "hours": None})).json()["hours"])
-        bad = await owner.ask("PATCH", path, {"name": "Day", "hours": {"zone": "Nowhere"}})
+        self.assertEqual((await owner.change("PATCH", path, {"name": "Day"})).json()["hours"]["week"], {"mon": []})
+        self.assertIsNone((await owner.change("PATCH", path, {"name": "Day", "hours": None})).json()["hours"])
+        bad = await owner.change("PATCH", path, {"name": "Day", "hours": {"zone": "Nowhere"}})
         self.assertEqual(bad.slug, "bad-field")
 
     async def test_forms(self) -> None:
@@ -136,7 +136,7 @@ class RoutingTests(ChatCase):
             {"name": "mail", "label": "Mail", "kind": "mail", "required": True},
             {"name": "topic", "label": "Topic", "kind": "choice", "options": ["a", "b"]},
         ]
-        await owner.ask("PUT", f"{CHATS}/setup", {"offline": fields, "before": []})
+        await owner.change("PUT", f"{CHATS}/setup", {"offline": fields, "before": []})
         auth = await self.visitor()
         for more, slug in (
             ({}, "required"), ({"mail": "x"}, "unprocessable"),

@@ -30,9 +30,9 @@ class SetupTests(ChatCase):
         owner = await sign_in(self, "admin")
         await self.online(self.ann)
         self.assertEqual((await self.ann.ask("GET", f"{CHATS}/hours")).json()["week"], {})
-        self.assertEqual((await self.ann.ask("PUT", f"{CHATS}/hours", CLOSED)).status, 403)
-        self.assertEqual((await owner.ask("PUT", f"{CHATS}/setup", SETUP)).status, 200)
-        saved = await owner.ask("PUT", f"{CHATS}/hours", CLOSED)
+        self.assertEqual((await self.ann.change("PUT", f"{CHATS}/hours", CLOSED)).status, 403)
+        self.assertEqual((await owner.change("PUT", f"{CHATS}/setup", SETUP)).status, 200)
+        saved = await owner.change("PUT", f"{CHATS}/hours", CLOSED)
         self.assertEqual((saved.status, saved.json()), (200, CLOSED), saved)
         self.assertEqual((await self.start())["state"], "offline")
         page = (await self.ask("GET", "/bootstrap?widget=Chat&site=1")).json()["chat"]
@@ -41,18 +41,18 @@ class SetupTests(ChatCase):
         self.assertEqual([one["id"] for one in page["invitations"]], ["one"])
         self.assertEqual(page["greeting"]["name"], "Ann")
         for body in ({"zone": "../x"}, {"week": {"mon": [["9", "10"]]}}):
-            self.assertEqual((await owner.ask("PUT", f"{CHATS}/hours", body)).slug, "bad-field")
+            self.assertEqual((await owner.change("PUT", f"{CHATS}/hours", body)).slug, "bad-field")
         for body in (
             {"before": [SETUP["before"][0], SETUP["before"][0]]},  # type: ignore[index]
             {"before": [{"name": "x", "label": "X", "kind": "choice"}]},
             {"greeting": {"avatar": "javascript:alert(1)"}},
         ):
-            self.assertEqual((await owner.ask("PUT", f"{CHATS}/setup", body)).slug, "bad-field", body)
+            self.assertEqual((await owner.change("PUT", f"{CHATS}/setup", body)).slug, "bad-field", body)
 
     async def test_consent(self) -> None:
         """Who does not agree can't start."""
         owner = await sign_in(self, "admin")
-        await owner.ask("PUT", f"{CHATS}/setup", {"consent": "I agree"})
+        await owner.change("PUT", f"{CHATS}/setup", {"consent": "I agree"})
         answer = await self.ask("POST", CHATS, {"key": "k", "text": "x"}, authorization=await self.visitor())
         self.assertEqual(answer.slug, "consent")
         await self.start(consent=True)
@@ -66,16 +66,18 @@ class SetupTests(ChatCase):
         again = await self.ann.ask("POST", path, {"short": "hi", "text": "Twice"})
         self.assertEqual(again.slug, "bad-field")
         await self.ann.ask("POST", f"{path}/{number}/used")
-        changed = await self.ben.ask("PATCH", f"{path}/{number}", {"text": "Good day"})
+        changed = await self.ben.change("PATCH", f"{path}/{number}", {"text": "Good day"})
         self.assertEqual(
             changed.json(),
-            {"id": number, "short": "hi", "text": "Good day", "language": "", "department": None, "uses": 1},
+            {"id": number, "short": "hi", "text": "Good day", "language": "", "department": None, "uses": 1,
+             "version": changed.json()["version"]},
         )
         self.assertEqual(len((await self.ann.ask("GET", path)).json()["replies"]), 1)
         self.assertEqual((await self.ann.ask("DELETE", f"{path}/{number}")).status, 204)
         for method, tail in (("DELETE", ""), ("PATCH", ""), ("POST", "/used")):
             body = {"text": "x"} if method == "PATCH" else None
-            self.assertEqual((await self.ann.ask(method, f"{path}/{number}{tail}", body)).slug, "reply")
+            answer = await self.ann.ask(method, f"{path}/{number}{tail}", body, if_match='"1"')
+            self.assertEqual(answer.slug, "reply")
 
     async def test_board_and_report(self) -> None:
         """Who waits, who answers, and what became of all."""

@@ -144,7 +144,7 @@ class TogetherTests(ChatCase):
         told = self.sql("select data from event where type = 'chat.status' order by seq")
         self.assertEqual([one for (one,) in told], [f'{{"status":"{word}"}}' for word in ("online", "away", "online")])
         setup = {"greeting": {"text": "Welcome"}}
-        self.assertEqual((await owner.ask("PUT", f"{CHATS}/setup", setup)).status, 200)
+        self.assertEqual((await owner.change("PUT", f"{CHATS}/setup", setup)).status, 200)
         page = (await self.ask("GET", "/bootstrap?widget=Chat&site=1", origin=None)).json()["chat"]
         self.assertEqual(page["greeting"]["text"], "Welcome")
         self.assertTrue(page["position"].startswith("1/"))

@@ -1,6 +1,6 @@
 // The editor of canned replies.
 import {html, useEffect, useState} from '../libraries.js';
-import {patch, post, remove} from '../api.js';
+import {patch, post, remove, tagOf} from '../api.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
 import {Choice, Field, Form} from '../ui/form.js';
@@ -102,12 +102,17 @@ function Editor({base, one, work, onClose, onDone}) {
       language: value.language || '',
       department: value.department || '',
     };
-    await (one.id ? patch(`${base}/${encodeURIComponent(one.id)}`, body) : post(base, body));
+    await (one.id ? patch(`${base}/${encodeURIComponent(one.id)}`, body, {match: tagOf(one)}) : post(base, body));
     toast(t('saved'));
     onDone();
   };
   return html`<${Dialog} title=${one.id ? t('change') : t('chat.replies.new')} onClose=${onClose}>
-    <${Form} onSubmit=${submit} label=${t('save')} disabled=${!value.short.trim() || !value.text.trim()}>
+    <${Form}
+      onSubmit=${submit}
+      onTheirs=${onDone}
+      label=${t('save')}
+      disabled=${!value.short.trim() || !value.text.trim()}
+    >
       <${Field}
         label=${t('chat.replies.short')}
         hint=${t('chat.replies.short.hint')}

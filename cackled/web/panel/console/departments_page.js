@@ -1,6 +1,6 @@
 // The departments that visitors choose from and operators answer for.
 import {html, useState} from '../libraries.js';
-import {get, patch, post, remove} from '../api.js';
+import {get, patch, post, remove, tagOf} from '../api.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
@@ -70,12 +70,12 @@ function Department({base, one, onClose, onDone}) {
   const [name, setName] = useState(one.name);
   const submit = async () => {
     const body = {name: name.trim()};
-    await (one.id ? patch(`${base}/${encodeURIComponent(one.id)}`, body) : post(base, body));
+    await (one.id ? patch(`${base}/${encodeURIComponent(one.id)}`, body, {match: tagOf(one)}) : post(base, body));
     toast(t('saved'));
     onDone();
   };
   return html`<${Dialog} title=${one.name || t('chat.department')} onClose=${onClose}>
-    <${Form} onSubmit=${submit} label=${t('save')} disabled=${!name.trim()}>
+    <${Form} onSubmit=${submit} onTheirs=${onDone} label=${t('save')} disabled=${!name.trim()}>
       <${Field} label=${t('name')} required maxlength="60" value=${name} onInput=${setName} />
     <//>
   <//>`;

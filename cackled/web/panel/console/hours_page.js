@@ -1,6 +1,6 @@
 // The hours in which chats are answered: by weekday, in a zone, with exceptions by date.
 import {html, useState} from '../libraries.js';
-import {get, put} from '../api.js';
+import {ask} from '../api.js';
 import {toast} from '../toasts.js';
 import {Check, Field, Form} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
@@ -41,8 +41,8 @@ export function readRanges(text) {
 const dayName = n =>
   new Intl.DateTimeFormat(known.value, {weekday: 'long', timeZone: 'UTC'}).format(new Date(Date.UTC(2024, 0, 1 + n)));
 
-/** @param {{value: Hours | null, onSave: (hours: Hours) => Promise<any>}} props */
-function HoursForm({value, onSave}) {
+/** @param {{value: Hours | null, onSave: (hours: Hours) => Promise<any>, onTheirs: () => any}} props */
+function HoursForm({value, onSave, onTheirs}) {
   const start = value || EMPTY;
   // Who never chose a zone is where their browser is.
   const [zone, setZone] = useState(start.zone && start.zone !== 'UTC' ? start.zone : EMPTY.zone);
@@ -70,7 +70,7 @@ function HoursForm({value, onSave}) {
   const zones = /** @type {any} */ (Intl).supportedValuesOf?.('timeZone') || [];
   const change = (/** @type {number} */ at, /** @type {any} */ part) =>
     setExceptions(exceptions.map((one, n) => (n === at ? {...one, ...part} : one)));
-  return html`<${Form} onSubmit=${submit} label=${t('save')} disabled=${bad || !zone.trim()}>
+  return html`<${Form} onSubmit=${submit} label=${t('save')} disabled=${bad || !zone.trim()} onTheirs=${onTheirs}>
     <${Field}
       label=${t('chat.hours.zone')}
       list="chat-zones"
@@ -136,12 +136,12 @@ function HoursForm({value, onSave}) {
 /** @param {{site: string}} props */
 export function HoursPage({site}) {
   const base = `/sites/${site}/chats/hours`;
-  const loaded = useLoad(signal => get(base, {}, signal), [site]);
+  const loaded = useLoad(signal => ask('GET', base, {signal}), [site]);
   return html`<div class="page narrow">
     <${Head} site=${site} current="hours" lead=${t('chat.hours.lead')} />
     <section class="panel">
       <${Loaded} from=${loaded} rows=${5}
-        >${(/** @type {Hours} */ found) => html`<${HoursForm} value=${found} onSave=${(/** @type {Hours} */ value) => put(base, value)} />`}<//
+        >${(/** @type {import('../api.js').Answer} */ found) => html`<${HoursForm} key=${found.etag} value=${found.body} onSave=${async (/** @type {Hours} */ body) => loaded.set(await ask('PUT', base, {body, match: found.etag}))} onTheirs=${loaded.again} />`}<//
       >
     </section>
   </div>`;

@@ -1,6 +1,6 @@
 // The editor of macros: their steps, in their order.
 import {html, useEffect, useState} from '../libraries.js';
-import {post, put, remove} from '../api.js';
+import {post, put, remove, tagOf} from '../api.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
@@ -125,12 +125,12 @@ function Editor({base, one, work, onClose, onDone}) {
   const ready = !!value.name.trim() && steps.length > 0 && !wrong && steps.every(step => whole(clean(step)));
   const submit = async () => {
     const body = {name: value.name.trim(), department: value.department, steps: steps.map(clean)};
-    await (one.id ? put(`${base}/${encodeURIComponent(one.id)}`, body) : post(base, body));
+    await (one.id ? put(`${base}/${encodeURIComponent(one.id)}`, body, {match: tagOf(one)}) : post(base, body));
     toast(t('saved'));
     onDone();
   };
   return html`<${Dialog} title=${one.id ? t('change') : t('chat.macros.new')} onClose=${onClose}>
-    <${Form} onSubmit=${submit} label=${t('save')} disabled=${!ready}>
+    <${Form} onSubmit=${submit} onTheirs=${onDone} label=${t('save')} disabled=${!ready}>
       <div class="pair">
         <${Field}
           label=${t('name')}

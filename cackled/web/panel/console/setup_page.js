@@ -1,7 +1,7 @@
 // What visitors meet: the greeting, the forms before a chat and while nobody is there, invitations, and the code for pages.
 import {uid} from '../../lib/values.js';
 import {html, useState} from '../libraries.js';
-import {get, put} from '../api.js';
+import {ask} from '../api.js';
 import {address} from '../router.js';
 import {toast} from '../toasts.js';
 import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
@@ -21,7 +21,7 @@ cackle_widget.push({widget: 'Chat', id: ${site}});
 
 /** @param {{site: string}} props */
 export function SetupPage({site}) {
-  const loaded = useLoad(signal => get(`/sites/${site}/chats/setup`, {}, signal), [site]);
+  const loaded = useLoad(signal => ask('GET', `/sites/${site}/chats/setup`, {signal}), [site]);
   return html`<div class="page narrow">
     <${Head} site=${site} current="setup" />
     <section class="panel">
@@ -30,7 +30,7 @@ export function SetupPage({site}) {
       <p class="hint"><a href=${address(`/sites/${site}/settings`)}>${t('chat.settings')}</a></p>
     </section>
     <${Loaded} from=${loaded} rows=${6}
-      >${(/** @type {any} */ found) => html`<${Editor} site=${site} kept=${found} onSaved=${loaded.set} />`}<//
+      >${(/** @type {import('../api.js').Answer} */ found) => html`<${Editor} key=${found.etag} site=${site} kept=${found.body} etag=${found.etag} onSaved=${loaded.set} onTheirs=${loaded.again} />`}<//
     >
   </div>`;
 }
@@ -234,8 +234,8 @@ function Invitations({label, value, onInput}) {
   </fieldset>`;
 }
 
-/** @param {{site: string, kept: any, onSaved: (value: any) => void}} props */
-function Editor({site, kept, onSaved}) {
+/** @param {{site: string, kept: any, etag: string, onSaved: (answer: any) => void, onTheirs: () => any}} props */
+function Editor({site, kept, etag, onSaved, onTheirs}) {
   const [value, setValue] = useState({...kept, greeting: {text: '', name: '', avatar: '', ...kept.greeting}});
   const set = (/** @type {string} */ name) => (/** @type {any} */ to) => setValue({...value, [name]: to});
   const submit = async () => {
@@ -251,10 +251,10 @@ function Editor({site, kept, onSaved}) {
         countries: (one.countries || []).map((/** @type {string} */ c) => c.trim().toUpperCase()).filter(Boolean),
       })),
     };
-    onSaved((await put(`/sites/${site}/chats/setup`, body)) || body);
+    onSaved(await ask('PUT', `/sites/${site}/chats/setup`, {body, match: etag}));
     toast(t('saved'));
   };
-  return html`<${Form} onSubmit=${submit} label=${t('save')}>
+  return html`<${Form} onSubmit=${submit} label=${t('save')} onTheirs=${onTheirs}>
     <section class="panel">
       <h2>${t('chat.greeting')}</h2>
       <${Field}

@@ -1,6 +1,6 @@
 // What the owner says in letters: by kind and language, with a sample that shows how it reads.
 import {html, useEffect, useRef, useState} from '../libraries.js';
-import {get, post, put, remove} from '../api.js';
+import {get, post, put, remove, tagOf} from '../api.js';
 import {guard} from '../router.js';
 import {complain, toast} from '../toasts.js';
 import {Choice, Field, Form} from '../ui/form.js';
@@ -10,7 +10,7 @@ import {LANGUAGE_NAMES, reason, t} from '../words.js';
 import {SiteTabs} from './hosts.js';
 
 /** @typedef {{subject: string, intro: string, footer: string}} Template */
-/** @typedef {{kinds: {name: string, places: string[]}[], languages: string[], language: string, templates: {kind: string, language: string, template: Template}[]}} Found */
+/** @typedef {{kinds: {name: string, places: string[]}[], languages: string[], language: string, templates: {kind: string, language: string, version: number, template: Template}[]}} Found */
 
 /** Milliseconds without a key before the sample is made anew. */
 const PAUSE = 400;
@@ -34,10 +34,11 @@ export function MailPage({site}) {
 function Letters({site, found, onSaved}) {
   const [kind, setKind] = useState(found.kinds[0].name);
   const [language, setLanguage] = useState(found.language);
-  const kept = found.templates.find(one => one.kind === kind && one.language === language)?.template || NONE;
-  const [typed, setTyped] = useState(/** @type {Record<string, Template>} */ ({}));
+  const kept = found.templates.find(one => one.kind === kind && one.language === language);
+  // With each, the version that was seen when it was begun.
+  const [typed, setTyped] = useState(/** @type {Record<string, {words: Template, match: string}>} */ ({}));
   const place = `${kind}/${language}`;
-  const now = typed[place] || kept;
+  const {words: now, match} = typed[place] || {words: kept?.template || NONE, match: tagOf(kept)};
   const changed = Object.keys(typed).length > 0;
   const dirty = useRef(false);
   dirty.current = changed;
@@ -45,8 +46,11 @@ function Letters({site, found, onSaved}) {
   const path = `/sites/${site}/mail-templates/${place}`;
   const forget = () => setTyped(({[place]: _, ...rest}) => rest);
   const save = async () => {
-    await put(path, now);
+    await put(path, now, {match});
     toast(t('saved'));
+    await theirs();
+  };
+  const theirs = async () => {
     await onSaved();
     forget();
   };
@@ -65,7 +69,8 @@ function Letters({site, found, onSaved}) {
     label: t(`letters.${name}`),
     value: now[name],
     dir: 'auto',
-    onInput: (/** @type {string} */ text) => setTyped(old => ({...old, [place]: {...now, [name]: text}})),
+    onInput: (/** @type {string} */ text) =>
+      setTyped(old => ({...old, [place]: {words: {...now, [name]: text}, match}})),
   });
   const chosen = new Set(found.templates.map(one => `${one.kind}/${one.language}`));
   const places = found.kinds.find(one => one.name === kind)?.places || [];
@@ -74,6 +79,7 @@ function Letters({site, found, onSaved}) {
       onSubmit=${save}
       label=${t('save')}
       disabled=${!typed[place]}
+      onTheirs=${theirs}
       extra=${chosen.has(place) && html`<button type="button" onClick=${reset}>${t('letters.reset')}</button>`}
     >
       <section class="panel">

@@ -1,6 +1,6 @@
 // Who works on a site, and who was asked to.
 import {html, useState} from '../libraries.js';
-import {get, patch, post, remove} from '../api.js';
+import {get, patch, post, remove, tagOf} from '../api.js';
 import {may, me} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
@@ -10,7 +10,7 @@ import {Heading, Mark, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {t} from '../words.js';
 
-/** @typedef {{account: string, email: string, name: string, role: string, sections: string[], since: string, seen: string | null}} Member */
+/** @typedef {{account: string, email: string, name: string, role: string, sections: string[], since: string, seen: string | null, version: number}} Member */
 /** @typedef {{id: string, email: string, role: string, sections: string[], created: string, expires: string}} Invitation */
 
 const ROLES = ['owner', 'admin', 'moderator', 'operator', 'analyst'];
@@ -187,14 +187,12 @@ function Change({site, member, onClose, onDone}) {
   const [role, setRole] = useState(member.role);
   const [sections, setSections] = useState(member.sections.join(', '));
   const submit = async () => {
-    await patch(`/sites/${site}/members/${member.account}`, {
-      role,
-      sections: role === 'moderator' ? split(sections) : [],
-    });
+    const body = {role, sections: role === 'moderator' ? split(sections) : []};
+    await patch(`/sites/${site}/members/${member.account}`, body, {match: tagOf(member)});
     onDone();
   };
   return html`<${Dialog} title=${t('members.change.of', {name: member.name})} onClose=${onClose}>
-    <${Form} onSubmit=${submit} label=${t('save')}
+    <${Form} onSubmit=${submit} label=${t('save')} onTheirs=${onDone}
       ><${RoleFields} ...${{role, sections, setRole, setSections, site}}
     /><//>
   <//>`;

@@ -1,6 +1,6 @@
 // A poll is made, changed or made again from another one, with a preview of what visitors will see.
 import {html, useState} from '../libraries.js';
-import {patch, post} from '../api.js';
+import {patch, post, tagOf} from '../api.js';
 import {toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
 import {Check, Choice, Field, Form, fieldDirection} from '../ui/form.js';
@@ -108,14 +108,14 @@ export function PollForm({site, old, copy = false, onClose, onDone}) {
     if (kind !== 'number' && (!changes || poll.options !== first.options))
       body.options = poll.options.filter((/** @type {Option} */ one) => one.text.trim() || one.image || one.video);
     const saved = changes
-      ? await patch(`/sites/${site}/polls/${old.id}`, {version: old.version, ...body})
+      ? await patch(`/sites/${site}/polls/${old.id}`, body, {match: tagOf(old)})
       : await post(`/sites/${site}/polls`, {kind, ...body});
     toast(t('saved'));
     onDone(saved.id);
   };
   const title = t(changes ? 'polls.change' : copy ? 'polls.copy' : 'polls.make');
   return html`<${Dialog} title=${title} onClose=${onClose} wide>
-    <${Form} onSubmit=${submit} label=${t('save')}>
+    <${Form} onSubmit=${submit} label=${t('save')} onTheirs=${old && (() => onDone(old.id))}>
       ${!changes && html`<${Choice} label=${t('polls.kind')} value=${kind} options=${choices('kind', KINDS)} onInput=${put('kind')} />`}
       <${Field}
         label=${t('polls.question')}

@@ -1,6 +1,6 @@
 // The polls of a site: made, changed, watched, closed; what visitors proposed and what came in a burst is decided here.
 import {html, useEffect, useState} from '../libraries.js';
-import {get, patch, post, put} from '../api.js';
+import {get, patch, post, put, tagOf} from '../api.js';
 import {PollForm} from './poll_form.js';
 import {address, go} from '../router.js';
 import {complain, toast} from '../toasts.js';
@@ -127,7 +127,7 @@ export function PollPage({site, poll}) {
             lead=${`${t(`polls.kind.${all.kind}`)} · ${t(`polls.state.${shown.poll.state}`)}`}
             aside=${html`<button type="button" onClick=${() => setOpen('change')}>${t('change')}</button>
               <button type="button" onClick=${() => setOpen('copy')}>${t('polls.copy')}</button>
-              ${shown.poll.state !== 'closed' && html`<button type="button" onClick=${() => act(() => patch(base, {version: all.version, closed: true}))}>${t('polls.close')}</button>`}
+              ${shown.poll.state !== 'closed' && html`<button type="button" onClick=${() => act(() => patch(base, {closed: true}, {match: tagOf(all)}))}>${t('polls.close')}</button>`}
               <a class="button" href=${`/api/v1${base}/export`} download>CSV</a>`}
             ><bdi>${all.question}</bdi><//
           >

@@ -1,6 +1,6 @@
 // With whom visitors sign in, and what a site's server said of them that did not hold.
 import {html, useState} from '../libraries.js';
-import {get, put, remove} from '../api.js';
+import {get, put, remove, tagOf} from '../api.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
 import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
@@ -10,7 +10,7 @@ import {Table} from '../ui/table.js';
 import {number, t} from '../words.js';
 import {SiteTabs} from './hosts.js';
 
-/** @typedef {{name: string, kind: string, label: string, issuer: string, clientId: string, hasSecret: boolean, enabled: boolean, position: number, redirect: string}} Provider */
+/** @typedef {{name: string, kind: string, label: string, issuer: string, clientId: string, hasSecret: boolean, enabled: boolean, position: number, redirect: string, version: number}} Provider */
 
 const KINDS = ['oidc', 'google', 'github', 'facebook', 'yandex', 'vk', 'mastodon', 'telegram', 'mail', 'commento'];
 const BARE = ['mastodon', 'mail', 'commento'];
@@ -127,6 +127,10 @@ export function ProvidersPage({site}) {
         base=${base}
         old=${open.one}
         onClose=${close}
+        onTheirs=${() => {
+          close();
+          loaded.again();
+        }}
         onDone=${() => {
           close();
           toast(t('saved'));
@@ -138,8 +142,8 @@ export function ProvidersPage({site}) {
   </div>`;
 }
 
-/** @param {{base: string, old?: Provider, onClose: () => void, onDone: () => void}} props */
-function Edit({base, old, onClose, onDone}) {
+/** @param {{base: string, old?: Provider, onClose: () => void, onDone: () => void, onTheirs: () => void}} props */
+function Edit({base, old, onClose, onDone, onTheirs}) {
   const [kind, setKind] = useState(old?.kind || 'google');
   const [name, setName] = useState(old?.name || '');
   const [label, setLabel] = useState(old?.label || '');
@@ -156,11 +160,12 @@ function Edit({base, old, onClose, onDone}) {
       enabled,
       position: old?.position ?? 0,
     };
-    await put(`${base}/${encodeURIComponent(name.trim() || kind)}`, secret ? {...body, secret} : body);
+    const path = `${base}/${encodeURIComponent(name.trim() || kind)}`;
+    await put(path, secret ? {...body, secret} : body, {match: tagOf(old)});
     onDone();
   };
   return html`<${Dialog} title=${old ? `${t('change')}: ${old.name}` : t('providers.add')} onClose=${onClose}>
-    <${Form} onSubmit=${submit} label=${t('save')}>
+    <${Form} onSubmit=${submit} label=${t('save')} onTheirs=${onTheirs}>
       ${
         !old &&
         html`<${Choice}

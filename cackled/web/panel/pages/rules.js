@@ -47,22 +47,16 @@ export function RulesPage({site}) {
  */
 function Editor({site, kept, etag, onSaved, onAgain}) {
   const [rules, setRules] = useState(kept);
-  const [clash, setClash] = useState(false);
   const changed = useRef(false);
   changed.current = rules !== kept;
   useEffect(() => guard(() => (changed.current ? t('unsaved') : '')), []);
   /** @param {Rules} part */
   const set = part => setRules(old => ({...old, ...part}));
   const save = async () => {
-    try {
-      const answer = await ask('PUT', `/sites/${site}/rules`, {body: clean(rules), match: etag});
-      changed.current = false;
-      toast(t('saved'));
-      onSaved(answer);
-    } catch (error) {
-      setClash(/** @type {any} */ (error).status === 412);
-      throw error;
-    }
+    const answer = await ask('PUT', `/sites/${site}/rules`, {body: clean(rules), match: etag});
+    changed.current = false;
+    toast(t('saved'));
+    onSaved(answer);
   };
   const parts = {rules, set};
   const disabled = !may(site, 'admin');
@@ -70,7 +64,8 @@ function Editor({site, kept, etag, onSaved, onAgain}) {
     onSubmit=${save}
     label=${t('save')}
     disabled=${disabled || rules === kept}
-    extra=${html`<${DryRun} site=${site} rules=${clean(rules)} />${clash && html`<button type="button" onClick=${onAgain}>${t('rules.theirs')}</button>`}`}
+    extra=${html`<${DryRun} site=${site} rules=${clean(rules)} />`}
+    onTheirs=${onAgain}
   >
     <fieldset class="stack" disabled=${disabled}>
       <legend class="sr">${t('nav.rules')}</legend>

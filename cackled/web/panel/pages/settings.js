@@ -104,7 +104,6 @@ function Editor({site, document: kept, etag, onSaved, onAgain}) {
   const [name, setName] = useState(kept.name);
   const [origins, setOrigins] = useState([...kept.origins, ...kept.waiting]);
   const [changes, setChanges] = useState(/** @type {Record<string, any>} */ ({}));
-  const [clash, setClash] = useState(false);
   const before = [...kept.origins, ...kept.waiting];
   const moved = tidy(origins).join('\n') !== before.join('\n');
   const changed = name !== kept.name || moved || Object.keys(changes).length > 0;
@@ -116,24 +115,14 @@ function Editor({site, document: kept, etag, onSaved, onAgain}) {
     const body = {settings: changes};
     if (name !== kept.name) body.name = name.trim();
     if (moved) body.origins = tidy(origins);
-    try {
-      const answer = await ask('PATCH', `/sites/${site}/settings`, {body, match: etag});
-      dirty.current = false;
-      toast(t('saved'));
-      if (body.name) load();
-      onSaved(answer);
-    } catch (error) {
-      setClash([409, 412].includes(/** @type {any} */ (error).status));
-      throw error;
-    }
+    const answer = await ask('PATCH', `/sites/${site}/settings`, {body, match: etag});
+    dirty.current = false;
+    toast(t('saved'));
+    if (body.name) load();
+    onSaved(answer);
   };
   const disabled = !may(site, 'admin');
-  return html`<${Form}
-    onSubmit=${save}
-    label=${t('save')}
-    disabled=${disabled || !changed}
-    extra=${clash && html`<button type="button" onClick=${onAgain}>${t('rules.theirs')}</button>`}
-  >
+  return html`<${Form} onSubmit=${save} label=${t('save')} disabled=${disabled || !changed} onTheirs=${onAgain}>
     <fieldset class="stack" disabled=${disabled}>
       <legend class="sr">${t('nav.settings')}</legend>
       <section class="panel">

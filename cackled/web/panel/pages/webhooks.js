@@ -94,11 +94,20 @@ function Edit({base, types, old, tag, onClose, onDone}) {
     }
     await onDone();
   };
+  const theirs = async () => {
+    onClose();
+    await onDone();
+  };
   return html`<${Dialog} title=${old ? t('change') : t('hooks.add')} onClose=${onClose}>
     ${
       made
         ? html`<${Secret} secret=${made.secret} onClose=${onClose} />`
-        : html`<${Form} onSubmit=${submit} label=${old ? t('save') : t('hooks.add')} disabled=${!all && !chosen.length}>
+        : html`<${Form}
+            onSubmit=${submit}
+            label=${old ? t('save') : t('hooks.add')}
+            disabled=${!all && !chosen.length}
+            onTheirs=${theirs}
+          >
             <${Field} label=${t('hooks.url')} type="url" required maxlength="2000" value=${url} onInput=${setUrl} />
             <${Field} label=${t('hooks.note')} maxlength="200" value=${note} onInput=${setNote} />
             <fieldset>

@@ -79,11 +79,13 @@ export function Check({label, checked, onInput, hint, ...rest}) {
 }
 
 /**
- * A form that calls the server once at a time and says what went wrong above its buttons.
- * @param {{onSubmit: () => Promise<any>, label: string, children?: any, extra?: any, disabled?: boolean, class?: string}} props
+ * A form that calls the server once at a time and says what went wrong above its buttons. Where a colleague was
+ * faster, *onTheirs* shows what they made of it.
+ * @param {{onSubmit: () => Promise<any>, label: string, children?: any, extra?: any, disabled?: boolean, class?: string, onTheirs?: () => any}} props
  */
-export function Form({onSubmit, label, children, extra, disabled, ...rest}) {
+export function Form({onSubmit, label, children, extra, disabled, onTheirs, ...rest}) {
   const [busy, setBusy] = useState(false);
+  const [late, setLate] = useState(false);
   const [wrong, setWrong] = useState('');
   const error = useRef(/** @type {HTMLElement | null} */ (null));
   const submit = async (/** @type {Event} */ event) => {
@@ -91,10 +93,12 @@ export function Form({onSubmit, label, children, extra, disabled, ...rest}) {
     if (busy) return;
     setBusy(true);
     setWrong('');
+    setLate(false);
     try {
       await onSubmit();
     } catch (caught) {
       setWrong(reason(caught));
+      setLate(/** @type {any} */ (caught)?.status === 412);
       setTimeout(() => error.current?.focus());
     } finally {
       setBusy(false);
@@ -104,7 +108,7 @@ export function Form({onSubmit, label, children, extra, disabled, ...rest}) {
     ${children} ${wrong && html`<p class="wrong" role="alert" tabindex="-1" ref=${error}>${wrong}</p>`}
     <div class="actions">
       <button class="primary" disabled=${busy || disabled} aria-busy=${busy ? 'true' : null}>${label}</button>
-      ${extra}
+      ${extra} ${late && onTheirs && html`<button type="button" onClick=${onTheirs}>${t('rules.theirs')}</button>`}
     </div>
   </form>`;
 }
