@@ -166,7 +166,9 @@ class Dispatcher:
             call.reading = reading(request, route.preference, own_after=route.own_after)
             if site.id:
                 context.count_read(site.id, call.reading.options.preference)
-        if route.replayed and (key := idempotency_key(request)) is not None:
+        # Whose key it is, their token says; the handler refuses who has none.
+        known = not route.token or bearer(request) is not None
+        if route.replayed and known and (key := idempotency_key(request)) is not None:
             return await self._once(call, route, key)
         return self._response(route, call, await route.handler(call))
 

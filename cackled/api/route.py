@@ -100,6 +100,7 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
     - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
     - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
+    - ``token``: of ANYONE, a visitor with a token that the handler knows, as of PARTY.
     - ``idempotent``: takes an Idempotency-Key. ``writes``: the caller's next read goes past the microcache.
     - ``refusals``: slugs of problems that are this route's own, beside those that follow from all the rest.
     """
@@ -133,6 +134,7 @@ class Route(Struct, frozen=True, kw_only=True):
     limit: str
     preference: ReadPreference | None = None
     mend: bool = False
+    token: bool = False
     idempotent: bool = False
     writes: bool = False
     refusals: tuple[str, ...] = ()
@@ -165,6 +167,8 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: say which role on the site that takes")
         if (self.body is not None or self.takes) and self.method in ("GET", "DELETE"):
             raise ValueError(f"{self.name}: {self.method} has no body")
+        if self.token and self.caller is not Caller.ANYONE:
+            raise ValueError(f"{self.name}: token goes with ANYONE")
         if self.takes and self.body is not None:
             raise ValueError(f"{self.name}: a body is JSON or it is not")
         if self.most and self.caller not in (Caller.SESSION, Caller.STAFF, Caller.PARTY):
@@ -204,7 +208,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """
         if self.method == "GET" or self.idempotent or self.path.startswith("/auth/"):
             return False
-        return self.caller in (Caller.STAFF, Caller.SESSION, Caller.PARTY)
+        return self.token or self.caller in (Caller.STAFF, Caller.SESSION, Caller.PARTY)
 
     @property
     def texts(self) -> frozenset[str]:

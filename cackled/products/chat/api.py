@@ -315,7 +315,7 @@ _ONE = "/sites/{site}/chats/{chat}"
 _PARTY: dict[str, Any] = {"caller": Caller.PARTY, "role": "operator", "scope": "chat", "limit": "chat.use"}
 # What a program does not do: it has no pictures, and changes nothing that it said.
 _PEOPLE: dict[str, Any] = {**_PARTY, "scope": ""}
-_VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
+_VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "token": True, "limit": "chat.use"}
 
 ROUTES = (
     Route(

@@ -74,7 +74,7 @@ async def invited(call: Call) -> None:
 
 
 _ONE = "/sites/{site}/chats/{chat}"
-_VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
+_VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "token": True, "limit": "chat.use"}
 
 ROUTES = (
     Route(

@@ -56,6 +56,30 @@ class ConversationTests(ChatCase):
         await self.ann.ask("POST", f"{path}/reopen")
         self.assertEqual((await self.say(chat, "Again")).status, 201)
 
+    async def test_once_by_token(self) -> None:
+        """What visitors do with the conversation's token alone is done once by its key; other words are refused."""
+        chat, other = await self.start(), await self.start(key="k2")
+        await self.ann.ask("POST", f"{CHATS}/{chat['chat']}/close", {})
+        for path, body, changed in (
+            ("/rating", {"score": 4}, {"score": 5}), ("/visit", {"tags": ["a"]}, {"tags": ["b"]}),
+        ):  # fmt: skip
+            method = "PUT" if path == "/visit" else "POST"
+            first = await self.by_visitor(chat, method, path, body, idempotency_key="v1" + path)
+            self.assertEqual(first.status // 100, 2, first)
+            again = await self.by_visitor(chat, method, path, body, idempotency_key="v1" + path)
+            self.assertEqual((again.status, again.body), (first.status, first.body))
+            self.assertEqual(again.headers["idempotent-replayed"], "true")
+            reused = await self.by_visitor(chat, method, path, changed, idempotency_key="v1" + path)
+            self.assertEqual((reused.status, reused.slug), (422, "key-reused"))
+            # A key is known to its token alone, and to none where there is no token.
+            for key in ("v1" + path, "v2" + path):
+                bare = await self.ask(method, f"{CHATS}/{chat['chat']}{path}", body, idempotency_key=key)
+                self.assertEqual((bare.status, bare.slug), (401, "no-token"))
+            theirs = await self.by_visitor(other, method, path, changed, idempotency_key="v1" + path)
+            self.assertNotIn("idempotent-replayed", theirs.headers)
+        scores = dict(self.sql("select id::text, score from chat"))
+        self.assertEqual((scores[chat["chat"]], scores[other["chat"]]), (4, 5))
+
     async def test_once(self) -> None:
         """A start and a message that are sent again, also at the same time, are there once, with one token."""
         auth = await self.visitor()

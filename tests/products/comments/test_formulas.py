@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from cackled.importing.formats import Parts, Ready
+from cackled.products.comments.importing.record import ImportedComment
+from cackled.products.comments.importing.writer import CommentWriter
 from tests.api.common import ApiCase
 
 COMMENTS = "/api/v1/sites/1/comments"
@@ -33,6 +37,26 @@ class FormulaTests(ApiCase):
         self.assertIn("max-age", answer.headers["cache-control"])
         page = await self.ask("GET", "/threads/1?channel=page")
         self.assertIn("<math><mrow><msup>", page.body.decode())
+
+    async def test_imported(self) -> None:
+        """What is imported is rendered as what is posted, by the same setting."""
+        for on in (False, True):
+            await self.application.sites.change(1, "comments.math", on)
+            writer = CommentWriter(
+                Parts(database=self.application.database, source="s"), self.application.sites.get(1)
+            )
+
+            def imported(text: str, markup: Any, writer: CommentWriter = writer) -> str:
+                ready = writer.prepare(ImportedComment(id="1", page="/a", created=1.0, text=text, markup=markup))
+                assert isinstance(ready, Ready)
+                return str(json.loads(ready.stored)["html"])
+
+            for text in ("$x^2$ and $y$", "$$\n\\frac{1}{2}\n$$", "$5 and more", "plain"):
+                posted = await self.write(text)
+                self.assertEqual(imported(text, "markdown"), posted, (on, text))
+            self.assertIn("language-math" if on else "$x^2$", imported("<p>$x^2$</p>", "html"))
+            # Where nothing is markup, a dollar is a dollar.
+            self.assertEqual(imported("$x^2$", "plain"), "<p>$x^2$</p>")
 
     async def test_bounds(self) -> None:
         """Too many, or too much, is refused."""

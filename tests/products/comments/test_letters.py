@@ -95,9 +95,9 @@ class FollowerTests(LetterCase):
         templates = MailTemplates(self.site, self.application.database)
         notices, confirm = KINDS
         words = Template("{n} for you: {page}", "Hi!\n\n<b>{name}</b>", "Bye & thanks")
-        await templates.put(notices, "en", words)
-        await templates.put(confirm, "en", Template("Is it you? {site}", "", "Street 1"))
-        await templates.put(notices, "de", Template("Neues", "", ""))
+        await templates.put(notices, "en", words, 0)
+        await templates.put(confirm, "en", Template("Is it you? {site}", "", "Street 1"), 0)
+        await templates.put(notices, "de", Template("Neues", "", ""), 0)
         await self.follow(self.ann)
         await self.call("PATCH", "notices/settings", self.ann, {"email": "ann@mail.example"})
         (asked,) = await self.work()

@@ -71,7 +71,7 @@ class FlagTests(NoticeCase):
         self.assertEqual(mail["Subject"], '[One] reported 2 times: a comment on "page"')
         # In the owner's words, where there are some.
         template = Template("Look at {page}", "Colleagues,", "Night shift")
-        await MailTemplates(self.site, self.database).put(KINDS[0], "en", template)
+        await MailTemplates(self.site, self.database).put(KINDS[0], "en", template, 0)
         await self.comment_moderation.flag(Session(1, BOB), the_id(await self.post("worse")), "")
         await self.work()
         said = self.mails.pop()[1]

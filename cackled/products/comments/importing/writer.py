@@ -24,6 +24,7 @@ from cackled.marks import cut
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
 from cackled.products.comments.importing.record import ImportedComment
 from cackled.products.comments.mentions import readable
+from cackled.products.comments.settings import CommentSettings
 
 IMPORT_COMMENTS = Query(
     "import_comments",
@@ -67,6 +68,7 @@ class CommentWriter:
 
     def __init__(self, parts: Parts, site: Site) -> None:
         self._site = site
+        self._math = site.product(CommentSettings).math
         self._source = parts.source
         self._avatars = parts.avatars
         self._database = parts.database.site(site.id)
@@ -81,7 +83,7 @@ class CommentWriter:
         changes: list[Change] = []
         source, html = "", ""
         if item.state != "deleted":
-            source = _source(item)
+            source = _source(item, self._math)
             if len(source) > MOST_TEXT:
                 source = cut(source, MOST_TEXT)
                 changes.append("shortened")
@@ -91,7 +93,7 @@ class CommentWriter:
                 return Left(reason="empty", id=item.id)
             # Numbers of visitors mean somebody in our own exports alone.
             source = source if item.own else readable(source)
-            html = render(source, mentions=item.own)
+            html = render(source, math=self._math, mentions=item.own)
         author = item.author
         name = clean_words(author.name)
         if not name:
@@ -166,7 +168,7 @@ def _joined(items: Sequence[Spooled]) -> str:
     return (b"[" + b",".join(made) + b"]").decode()
 
 
-def _source(item: ImportedComment) -> str:
+def _source(item: ImportedComment, math: bool) -> str:
     if item.markup == "html":
         return to_markdown(item.text)
     if item.markup == "html-lines":
@@ -174,7 +176,7 @@ def _source(item: ImportedComment) -> str:
     # Longer than what is cut afterwards, and no longer than what is looked at.
     text = item.text[: 4 * MOST_TEXT]
     if item.markup == "plain":
-        return re.sub(r"[*_~`\[\]<]", r"\\\g<0>", text)
+        return re.sub(r"[*_~`\[\]<$]" if math else r"[*_~`\[\]<]", r"\\\g<0>", text)
     return text
 
 
