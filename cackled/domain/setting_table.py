@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, inspect
+from msgspec.structs import replace
 
 from cackled.domain.errors import BadField
 from cackled.domain.grants import LEAST_SECRET
@@ -95,7 +96,9 @@ class SettingTable:
             value = getattr(default, field.name)
             self._kinds[name] = kind
             shown = "(none)" if value == "" else as_text(value)
-            self.settings[name] = Setting(name, what, shown, allowed, told, label, choices)
+            made = Setting(name, what, shown, allowed, told, label, choices)
+            # What the operator sets for all sites is not for their owners to read.
+            self.settings[name] = replace(made, default="(set)") if made.secret and value else made
 
     def whole_name(self, name: str) -> str:
         """The whole name of a setting, which may be given by an old one.
