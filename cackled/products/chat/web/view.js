@@ -20,7 +20,7 @@ export function draw(w) {
   const running = !!core.state().chat;
   const greeting = asObject(info.greeting);
   const person = operator || {id: '', name: loader.text(greeting.name), avatar: greeting.avatar};
-  const status = info.status === 'online' ? t('chatOnline') : info.status === 'away' ? t('chatAway') : t('chatOffline');
+  const there = operator || info.status === 'online';
   w.head.replaceChildren(
     ...(person.name ? [face(person)] : []),
     el(
@@ -30,8 +30,8 @@ export function draw(w) {
       el(
         'span.sub',
         null,
-        el('i.dot' + (operator || info.status === 'online' ? '.on' : '')),
-        operator ? t('chatOnline') : status,
+        el('i.dot' + (there ? '.on' : '')),
+        t(there ? 'chatOnline' : info.status === 'away' ? 'chatAway' : 'chatOffline'),
       ),
     ),
   );
@@ -99,9 +99,9 @@ function drawAsk(w, running, offline) {
   if (kind === 'before' || kind === 'offline') {
     if (w.form && w.formKind === kind) return;
     const {mail, name} = w.duty.profile();
-    const own = kind === 'before' ? info.before || [] : info.offline;
+    const own = (kind === 'before' ? info.before : info.offline) || [];
     const fields =
-      kind === 'offline' && !(own && own.length)
+      kind === 'offline' && !own.length
         ? [
             {...NAME, label: t('chatName')},
             {name: 'mail', kind: /** @type {const} */ ('mail'), label: t('chatMail'), required: true},
