@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from cackled.api.calls import guarded
 from cackled.api.context import ApiContext
+from cackled.api.own_address import own_address
 from cackled.domain.errors import BadField, Forbidden, NotFound, Refused, TooFast
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
@@ -112,6 +113,21 @@ class OldRequest:
                 if staff is not None and staff.may("admin", scope):
                     return staff
         raise Forbidden(f"siteApiKey is a key of the site for {scope}: make one in the panel.", slug="role")
+
+    def whole(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """*rows* with addresses of pictures others reach: ``media`` (apart by spaces), authors' ``avatar``."""
+        base, _ = own_address(self.context.own_url, self.request)
+
+        def reached(address: str) -> str:
+            return base + address if address.startswith("/") else address
+
+        for row in rows:
+            if row.get("media"):
+                row["media"] = " ".join(map(reached, row["media"].split()))
+            for by in (row.get("author"), row.get("anonym")):
+                if by and by.get("avatar"):
+                    by["avatar"] = reached(by["avatar"])
+        return rows
 
     def answer(self, value: Any, status: int = 200) -> Response:
         """*value* as JSON; inside a call of the function that ``callback`` names."""

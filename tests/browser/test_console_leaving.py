@@ -17,7 +17,7 @@ class LeavingTests(ConsoleCase):
             page.locator(".line", has_text="Before").wait_for()
             page.evaluate("window.here = true")
         self.daemon.admin(f"account add ben@site{self.site}.example --role analyst --site {self.site}")
-        ben.locator(".chat-bar.warn").first.wait_for()
+        ben.locator(".chat-bar.warn", has_text="Your role on this site").first.wait_for()
         self.say(chat, "Afterwards")
         ann.locator(".line", has_text="Afterwards").wait_for()
         self.say(chat, "Finally")

@@ -21,7 +21,7 @@ from cackled.domain.page_keys import fit
 from cackled.domain.site import Site
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.old_import import MOST_POSTED, OldImport
-from cackled.products.comments.old_rows import OldRows
+from cackled.products.comments.old_rows import OldRows, addresses
 from cackled.products.comments.pages import Wanted
 from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import CommentSettings
@@ -63,7 +63,7 @@ async def list_comments(asked: OldRequest) -> Response:
     site = asked.site("id", "siteId")
     await asked.server(site, "read")
     found, _, _ = await _rows(asked, site)
-    return asked.answer({"comments": found})
+    return asked.answer({"comments": asked.whole(found)})
 
 
 async def list_paged(asked: OldRequest) -> Response:
@@ -75,7 +75,7 @@ async def list_paged(asked: OldRequest) -> Response:
     total = await asked.context.service(OldRows, site).count(channel_of(site, asked.text("chan")), since)
     pages = -(-total // size)
     return asked.answer({"comments": {
-        "content": found, "totalPages": pages, "totalElements": total, "size": size, "number": page,
+        "content": asked.whole(found), "totalPages": pages, "totalElements": total, "size": size, "number": page,
         "numberOfElements": len(found), "firstPage": page == 0, "lastPage": page + 1 >= pages,
     }})  # fmt: skip
 
@@ -92,7 +92,7 @@ async def list_old(mutable: bool, asked: OldRequest) -> Response:
         found = await rows.modified(None, (asked.number("modified", 0, 10**15) + 1) / 1000, MOST, 0)
     else:
         found = await rows.after(None, asked.number("id", 0), MOST)
-    return asked.answer({"comments": found})
+    return asked.answer({"comments": asked.whole(found)})
 
 
 async def list_channels(asked: OldRequest) -> Response:
@@ -206,7 +206,7 @@ async def bootstrap(asked: OldRequest) -> Response:
     return asked.answer({"commentBootstrap": {
         "setting": {"setting": words, "media": False, "modified": 0, "messages": {}}, "auth": None,
         "sitePageId": channel.get("id"), "siteForumId": None, "title": channel.get("title"),
-        "close": bool(channel.get("locked")), "comments": rows,
+        "close": bool(channel.get("locked")), "comments": asked.whole(rows),
     }})  # fmt: skip
 
 
@@ -216,7 +216,8 @@ def _public_row(row: dict[str, Any]) -> dict[str, Any]:
     person = by and {"id": by["id"], "name": by["name"], "avatar": by.get("avatar"), "www": by.get("url")}
     guest = by is None or "badges" not in by
     return {
-        "id": row["id"], "parentId": row.get("parent"), "message": row.get("html", ""), "media": None,
+        "id": row["id"], "parentId": row.get("parent"), "message": row.get("html", ""),
+        "media": addresses(row.get("media") or ()),
         "rating": row.get("score", 0), "up": row.get("up", 0), "down": row.get("down", 0),
         "status": "deleted" if row.get("deleted") else "approved",
         "created": round(datetime.fromisoformat(row["created"]).timestamp() * 1000),

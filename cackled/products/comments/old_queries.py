@@ -7,7 +7,8 @@ from cackled.database.query import Query
 _ROW = """
   select c.id, c.parent_id, h.id, h.key, h.url, h.title, c.html, c.up - c.down, c.status,
     floor(extract(epoch from c.created_at) * 1000)::bigint, floor(extract(epoch from c.modified_at) * 1000)::bigint,
-    host(c.ip), c.author_name, c.visitor_id, p.name, p.email, p.url, p.avatar, i.provider, i.subject
+    host(c.ip), c.author_name, c.visitor_id, p.name, p.email, p.url, p.avatar, i.provider, i.subject,
+    c.media
   from comment c
   join channel h on h.site_id = c.site_id and h.id = c.channel_id
   left join person p on p.site_id = c.site_id and p.visitor_id = c.visitor_id

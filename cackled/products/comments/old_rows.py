@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from cackled.database.query import ReadPreference
 from cackled.database.routing import Database
@@ -10,6 +13,11 @@ from cackled.domain.site import Site
 from cackled.products.comments import old_queries as queries
 
 STATES = ("pending", "approved", "spam", "rejected", "deleted")
+
+
+def addresses(pictures: Iterable[dict[str, Any]]) -> str | None:
+    """The addresses of *pictures*, apart by spaces, as Cackle gives them."""
+    return " ".join(one["url"] for one in pictures if one.get("url")) or None
 
 
 class OldRows:
@@ -55,7 +63,7 @@ class OldRows:
 
     def _told(self, row: tuple[Any, ...]) -> dict[str, Any]:
         (number, parent, channel, key, url, title, html, rating, status, created, modified, ip, name, visitor, person,
-         email, www, avatar, provider, subject) = row  # fmt: skip
+         email, www, avatar, provider, subject, media) = row  # fmt: skip
         told: dict[str, Any] = {
             "id": number, "siteId": self._site, "parentId": parent,
             "chan": {"id": channel, "channel": key, "url": url, "title": title}, "url": url, "message": html,
@@ -64,6 +72,7 @@ class OldRows:
         }  # fmt: skip
         if status == 4:
             return told
+        told["media"] = addresses(msgspec.json.decode(media)) if media else None
         if person is None:
             told["anonym"] = {"id": visitor, "name": name, "email": None, "www": None}
         else:

@@ -107,7 +107,7 @@ async def list_reviews(asked: OldRequest) -> Response:
     found = await asked.context.service(Reviews, site).page(key, wanted, Reading.of(ReadPreference.NEAREST))
     shown = msgspec.json.decode(b"{" + found.value + b"}")["page"]["reviews"][size * page :][:size]
     rows = await asked.context.service(OldReviews, site).rows([int(one["id"]) for one in shown])
-    return asked.answer({"reviewMiniDtoList": rows})
+    return asked.answer({"reviewMiniDtoList": asked.whole(rows)})
 
 
 def _sort(name: str) -> Any:
@@ -135,7 +135,9 @@ async def submit(asked: OldRequest) -> Response:
     review, summary = msgspec.json.decode(written.review), msgspec.json.decode(written.summary)
     rows = await asked.context.service(OldReviews, site).rows([int(review["id"])])
     return asked.answer({"reviewResponse": {
-        "review": rows[0] if rows else {"id": int(review["id"]), "status": review.get("state", "approved")},
+        "review": asked.whole(rows)[0]
+        if rows
+        else {"id": int(review["id"]), "status": review.get("state", "approved")},
         "rate": {"stars": summary["sum"], "count": summary["count"]},
         "stat": {
             "breakdwn": {str(n): count for n, count in enumerate(summary["histogram"], 1)},
@@ -191,7 +193,7 @@ async def changed(asked: OldRequest) -> Response:
     channel = review_channel(site, _key(site, named)) if named else None
     since = (asked.number("modified", 0, 10**15) + 1) / 1000 if asked.text("modified") else 0.0
     rows = await asked.context.service(OldReviews, site).changed(channel, since, size, page * size)
-    return asked.answer({"reviews": rows})
+    return asked.answer({"reviews": asked.whole(rows)})
 
 
 async def post_reviews(asked: OldRequest) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -13,7 +14,7 @@ from cackled.database.errors import QueryFailed
 from cackled.products.comments.queries import POST_COMMENT, with_pictures
 from tests.api.common import Answer, ApiCase
 from tests.media import corpus
-from tests.support.staff import sign_in
+from tests.support.staff import sign_in, site_key
 
 COMMENTS = "/api/v1/sites/1/comments"
 
@@ -76,6 +77,17 @@ class PictureTests(ApiCase):
         self.assertEqual((await self.write(mine, mine)).slug, "media-unknown")
         self.assertEqual((await self.write(*["1-" + "x" * 22] * 5)).status, 400)
         self.assertEqual(len(await self.shown()), 1)
+
+    async def test_old_calls(self) -> None:
+        """Cackle's calls give addresses that other servers reach, also where ours is not configured."""
+        made = (await self.write(await self.picture(), await self.picture())).json()["comment"]
+        addresses = " ".join(f"http://localhost{one['url']}" for one in made["media"])
+        key = (await site_key(self, ["read"], site=1, name="old")).headers["authorization"].partition(" ")[2]
+        query = urlencode({"id": 1, "siteApiKey": key, "chan": "mug", "commentId": 0})
+        listed = (await self.ask("GET", f"/api/3.0/comment/list.json?{query}")).json()["comments"]
+        self.assertEqual([one["media"] for one in listed], [addresses])
+        page = (await self.ask("GET", "/widget/1/bootstrap?chan=mug")).json()["commentBootstrap"]["comments"]
+        self.assertEqual([one["media"] for one in page], [addresses])
 
     async def test_changed(self) -> None:
         """An edit may leave pictures as they are, change their order, and take them away."""

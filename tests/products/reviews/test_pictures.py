@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.media import corpus
 from tests.products.reviews.common import REVIEWS, ReviewCase
 from tests.support.search_rules import Page
+from tests.support.staff import site_key
 
 
 class PictureTests(ReviewCase):
@@ -50,6 +52,18 @@ class PictureTests(ReviewCase):
             refused = await self.post(await self.visitor(), media=[name])
             self.assertEqual(refused.slug, "media-unknown", name)
         self.assertEqual((await self.post(await self.visitor(), media=[f"{mine}x"])).slug, "media")
+
+    async def test_old_calls(self) -> None:
+        """Cackle's calls give addresses that other servers reach, ours too."""
+        made = await self.post(self.auth, media=["https://one.example/a.png", await self.picture()])
+        url, shown = (one["url"] for one in made.json()["review"]["media"])
+        key = (await site_key(self, ["read"], site=1, name="old")).headers["authorization"].partition(" ")[2]
+        asked = urlencode({"id": 1, "siteApiKey": key, "modified": 0})
+        for address, name in (
+            ("/review/1/list?chan=mug", "reviewMiniDtoList"), (f"/api/3.0/review/list.json?{asked}", "reviews"),
+        ):  # fmt: skip
+            rows = (await self.ask("GET", address, origin=None)).json()[name]
+            self.assertEqual([row["media"] for row in rows], [f"{url} http://localhost{shown}"], address)
 
     async def test_without_scripts(self) -> None:
         """On pages without scripts photos have sizes and words, at addresses that answer; gone with the review."""

@@ -343,6 +343,12 @@ test('an older word about a chat says nothing new, and a new waiting one calls',
   store.heard({type: 'chat.changed', data: row('1', {version: 4, state: 'closed'})});
   assert.equal(store.rows.value[0].state, 'waiting');
   assert.deepEqual(called, ['waiting']);
+  // A message left out of hours and a chat with a bot call nobody; once the bot hands it over, it does.
+  store.heard({type: 'chat.queued', data: row('2', {version: 1, state: 'offline'})});
+  store.heard({type: 'chat.queued', data: row('3', {version: 1, state: 'open'})});
+  assert.deepEqual(called, ['waiting']);
+  store.heard({type: 'chat.changed', data: row('3', {version: 2})});
+  assert.deepEqual(called, ['waiting', 'waiting']);
 });
 
 test('so many chats are held open; those with something to lose stay', async () => {

@@ -5,7 +5,7 @@ import {part as lazy} from '../lazy.js';
 import {address, go, guard, path, query, setQuery} from '../router.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
-import {extend, t} from '../words.js';
+import {extend, reason, t} from '../words.js';
 import {DeskBar} from './desk_bar.js';
 import {Lists, Rows, wanted} from './list.js';
 import english from './locales/en.json' with {type: 'json'};
@@ -93,6 +93,7 @@ function ConsolePage({site, work}) {
     setTimeout(() => /** @type {HTMLElement | null} */ (document.querySelector('.composer textarea'))?.focus());
   };
   const held = store.open.value;
+  const barred = work.desk.error.value;
   const around = (/** @type {number} */ step) => {
     const at = held.indexOf(chat);
     show(held[(at + step + held.length) % held.length] || '');
@@ -127,7 +128,7 @@ function ConsolePage({site, work}) {
     </div>
     <div class="chat-main">
       <h1 class="sr narrow-only">${t('nav.chat')}</h1>
-      ${(!work.live.value || work.desk.lost.value) && html`<${Bar} kind="warn">${work.desk.lost.value ? t('chat.lost') : t('queue.offline')}<//>`}
+      ${(barred || !work.live.value || work.desk.lost.value) && html`<${Bar} kind="warn">${barred ? reason(barred) : work.desk.lost.value ? t('chat.lost') : t('queue.offline')}<//>`}
       ${
         held.length > 0 &&
         html`<div class="held" role="group" aria-label=${t('chat.held')}>

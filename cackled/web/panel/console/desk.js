@@ -22,6 +22,7 @@ export class Desk {
     this.translate = signal(false);
     /** The server has not heard of me: what it does with my chats is told. */
     this.lost = signal(false);
+    /** Why I am no operator here any more. */
     this.error = signal(/** @type {any} */ (null));
     this.viewing = /** @type {string | null} */ (null);
     this.closed = false;
@@ -92,6 +93,7 @@ export class Desk {
     try {
       const told = await post(`/sites/${this.site}/chats/desk/beat`, {viewing: this.shared()});
       this.lost.value = false;
+      this.error.value = null;
       if (told && typeof told.seq === 'number') this.behind(told.seq);
       this.renew(told?.token);
       if (told?.state && told.state !== this.state.peek()?.state) this.take({state: told.state});

@@ -91,7 +91,8 @@ export class Console extends Lists {
     this.place(now);
     const mine = belongs(now, 'mine', this.me);
     const offered = mine && now.offered && !(before?.offered && belongs(before, 'mine', this.me));
-    if (type === 'chat.queued' || (now.state === 'waiting' && before?.state !== 'waiting') || offered)
+    // Who left a message out of hours or talks to a bot waits for nobody.
+    if ((now.state === 'waiting' && (type === 'chat.queued' || before?.state !== 'waiting')) || offered)
       this.alarm('waiting', now, '');
   }
 

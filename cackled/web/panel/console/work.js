@@ -102,7 +102,7 @@ export class Work {
           this.store.healed();
           this.desk.beat();
           this.load();
-        }
+        } else if (before && !live) this.desk.beat(); // Is it the line, or may I not any more?
       },
     });
     this.stops = [
