@@ -14,7 +14,8 @@ from tests.support.browser import BrowserCase
 from tests.support.daemon import Daemon
 from tests.support.mastodon import LocalMastodon
 
-PAGE = """<!doctype html><meta charset="utf-8"><title>Article</title><h1>An article</h1>
+PAGE = """<!doctype html><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Article</title><h1>An article</h1>
 <div id="mc-container"></div>
 <script>cackle_widget = [{widget: 'Comment', id: 1, channel: 'article'%s}]</script>
 <script async src="%s/widget.js"></script>"""

@@ -45,6 +45,8 @@ class LocalBluesky(StrictServer):
         self.subject = DID
         self.handle = HANDLE
         self.revoked = 0
+        # The page that posts link to, without its scheme, and what its address begins with.
+        self.page, self.link = "one.example/", "https://one.example/x#mc-"
 
     def routes(self) -> dict[tuple[str, str], Callable[[Asked], Said]]:
         return {
@@ -205,8 +207,8 @@ class LocalBluesky(StrictServer):
         self.check(body["collection"] == record["$type"] == "app.bsky.feed.post", "collection")
         self.check(len(body["rkey"]) == 13 and body["rkey"][0] in "234567abcdefghij", "rkey")
         self.check(len(clusters(record["text"])) <= 300 and len(text) <= 3_000, "length")
-        self.check(text[part["byteStart"] : part["byteEnd"]].decode().startswith("one.example/"), "facet")
-        self.check(facet["features"][0]["uri"].startswith("https://one.example/x#mc-"), "link")
+        self.check(text[part["byteStart"] : part["byteEnd"]].decode().startswith(self.page), "facet")
+        self.check(facet["features"][0]["uri"].startswith(self.link), "link")
         if body["rkey"] in self.records:
             return 400, {"error": "InvalidRequest", "message": "Record already exists"}, ""
         self.records[body["rkey"]] = record

@@ -16,6 +16,8 @@ class LocalVk(StrictServer):
 
     def __init__(self, redirect: str = "") -> None:
         self.redirect = redirect
+        # What addresses of comments begin with.
+        self.link = "https://one.example/"
         self.codes: dict[str, dict[str, str]] = {}
         self.access: set[str] = set()
         self.refresh: set[str] = set()
@@ -89,7 +91,7 @@ class LocalVk(StrictServer):
             return 200, {"error": {"error_code": 5, "error_msg": "User authorization failed"}}, ""
         if self.errors:
             return 200, {"error": {"error_code": self.errors.pop(0), "error_msg": "told so"}}, ""
-        self.check(given["v"] == "5.199" and given["attachments"].startswith("https://one.example/"), "attachments")
+        self.check(given["v"] == "5.199" and given["attachments"].startswith(self.link), "attachments")
         self.check(given["message"].endswith(given["attachments"]) and len(given["message"]) <= 15_000, "message")
         there = self.wall.setdefault(given["guid"], given)
         self.check(there["message"] == given["message"], "another text with the same guid")
