@@ -204,7 +204,7 @@ async def take_out(
     part = None if target is None else target.with_name(target.name + ".part")
     try:
         with open(part, "wb") if part is not None else _standard() as file:
-            async for piece in export.write(database, site):
+            async for piece in export.write(database, site, config.own_url.rstrip("/")):
                 file.write(piece)
             file.flush()
         if part is not None and target is not None:
@@ -226,7 +226,7 @@ async def give_out(
     if not (options.visitor.isascii() and options.visitor.isdigit() and int(options.visitor) < 2**63):
         raise TransferError("VISITOR is a number, as comments show it")
     with _standard() as file:
-        async for piece in collect(database, site.id, int(options.visitor), registry.held):
+        async for piece in collect(database, site.id, int(options.visitor), registry.held, config.own_url.rstrip("/")):
             file.write(piece)
 
 

@@ -24,7 +24,8 @@ class Held(Struct, frozen=True, kw_only=True):
 
     ``what`` and ``until`` say in a few words what it is, and how long it is kept. ``secret`` columns are not given out:
     they would let somebody act as the visitor, or are about somebody else. ``text``: the column holds the number as
-    text; *only*: rows of which that is so. *source*: SQL of rows that are in no table of their own, named *table* here.
+    text; *only*: rows of which that is so. ``json``: columns of text that
+    hold JSON, or nothing. *source*: SQL of rows that are in no table of their own, named *table* here.
     """
 
     table: str
@@ -34,6 +35,7 @@ class Held(Struct, frozen=True, kw_only=True):
     secret: tuple[str, ...] = ()
     text: bool = False
     only: str = ""
+    json: tuple[str, ...] = ()
     source: str = ""
 
     @property
@@ -42,9 +44,11 @@ class Held(Struct, frozen=True, kw_only=True):
         rows = f"({self.source})" if self.source else self.table
         left_out = "".join(f" - '{name}'" for name in ("site_id", *self.secret))
         whose = f"x.{self.column} = {'$2::text' if self.text else '$2'}" + (f" and {self.only}" if self.only else "")
+        parsed = "".join(f", '{name}', nullif(x.{name}, '')::jsonb" for name in self.json)
+        made = f"to_jsonb(x){left_out}" + (f" || jsonb_build_object({parsed[2:]})" if parsed else "")
         return Query(
             f"held_{self.table}"[:50],
-            f"select (to_jsonb(x){left_out})::text from {rows} x where x.site_id = $1 and {whose} limit {MOST + 1}",
+            f"select ({made})::text from {rows} x where x.site_id = $1 and {whose} limit {MOST + 1}",
             ("int", "bigint"),
         )
 
@@ -64,10 +68,20 @@ CORE = (
 )  # fmt: skip
 
 
-async def collect(database: Database, site: int, visitor: int, held: Iterable[Held]) -> AsyncIterator[bytes]:
-    """What is held of a visitor, as pieces of one JSON object: a list of rows for each table that has some."""
+# As the database writes it; what somebody wrote has its quotes escaped.
+_PICTURE = '"url": "/media/'
+
+
+async def collect(
+    database: Database, site: int, visitor: int, held: Iterable[Held], base: str = ""
+) -> AsyncIterator[bytes]:
+    """What is held of a visitor, as pieces of one JSON object: a list of rows for each table that has some.
+
+    Pictures have addresses below *base*, which the addresses on this server begin with.
+    """
     own = database.site(site)
     yield msgspec.json.encode({"site": site, "visitor": str(visitor)})[:-1] + b',"held":{'
+    whole = _PICTURE.replace("/media/", msgspec.json.encode(f"{base}/media/").decode()[1:-1])
     first = True
     for one in (*CORE, *held):
         rows = (await own.read(one.query, site, visitor, preference=ReadPreference.PRIMARY)).rows
@@ -77,6 +91,6 @@ async def collect(database: Database, site: int, visitor: int, held: Iterable[He
         if len(rows) > MOST:
             rows, about["cut"] = rows[:MOST], True
         head = (b"" if first else b",") + msgspec.json.encode(one.table) + b":" + msgspec.json.encode(about)[:-1]
-        yield head + b',"rows":[' + ",".join(row[0] for row in rows).encode() + b"]}"
+        yield head + b',"rows":[' + ",".join(row[0] for row in rows).replace(_PICTURE, whole).encode() + b"]}"
         first = False
     yield b"}}\n"

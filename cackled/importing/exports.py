@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -13,10 +14,20 @@ from cackled.domain.site import Site
 from cackled.importing.signed_lines import LineKey, line_key
 
 
+class Writes(Protocol):
+    """Gives a file of a site in pieces of some hundred kilobytes, read from the database as they are asked for.
+
+    *base* is what addresses on this server begin with, ``""`` where nobody said how it is called.
+    """
+
+    def __call__(self, database: Database, site: Site, base: str = "", /) -> AsyncIterator[bytes]:
+        """The pieces, one after the other."""
+        ...
+
+
 class Export(Struct, frozen=True, kw_only=True):
     """A format that a product is exported in.
 
-    ``write`` gives the file in pieces of some hundred kilobytes, read from the database as they are asked for.
     ``ending`` is what its name ends in, ``media`` its media type.
     """
 
@@ -24,7 +35,7 @@ class Export(Struct, frozen=True, kw_only=True):
     title: str
     ending: str
     media: str
-    write: Callable[[Database, Site], AsyncIterator[bytes]]
+    write: Writes
 
 
 # Rows that are read at once.

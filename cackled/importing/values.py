@@ -326,6 +326,14 @@ def json_lines(source: Source, *, comment: bytes = b"#", skip_first: bool = Fals
 
     *skip_first*: the first is not read, however long it is.
     """
+    for value, _ in lines_with_values(source, comment=comment, skip_first=skip_first):
+        yield value
+
+
+def lines_with_values(
+    source: Source, *, comment: bytes = b"#", skip_first: bool = False
+) -> Iterator[tuple[Any, bytes]]:
+    """As `json_lines`, each value with the line that it was in, which is empty where that was too long."""
     with source.open() as file:
         while skip_first and (part := file.readline(MOST_VALUE)) and not part.endswith(b"\n"):
             pass
@@ -333,18 +341,19 @@ def json_lines(source: Source, *, comment: bytes = b"#", skip_first: bool = Fals
             if len(line) > MOST_VALUE:
                 while (part := file.readline(MOST_VALUE)) and not part.endswith(b"\n"):
                     pass
-                yield None
+                yield None, b""
                 continue
             line = line.strip().removeprefix(b"\xef\xbb\xbf")
             if not line or line.startswith(comment):
                 continue
             try:
-                yield msgspec.json.decode(line)
+                value = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 try:
-                    yield msgspec.json.decode(line.decode("utf-8", "replace"))
+                    value = msgspec.json.decode(line.decode("utf-8", "replace"))
                 except (msgspec.DecodeError, RecursionError):
-                    yield None
+                    value = None
+            yield value, line
 
 
 def csv_rows(source: Source, delimiter: str = "") -> Iterator[dict[str, str]]:

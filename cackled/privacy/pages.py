@@ -22,6 +22,7 @@ from twisted.logger import Logger
 
 from cackled.api.calls import refusal, unavailable
 from cackled.api.context import ApiContext
+from cackled.api.own_address import own_address
 from cackled.api.thread_pages import whole
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import Database
@@ -67,11 +68,13 @@ def stored(words: Words, settings: PrivacySettings, others: Iterable[ProductSett
     return told
 
 
-async def data_of(database: Database, site: int, visitors: Sequence[int], held: Sequence[Held]) -> bytes:
-    """Everything of some visitors, as a JSON list."""
+async def data_of(
+    database: Database, site: int, visitors: Sequence[int], held: Sequence[Held], base: str
+) -> bytes:
+    """Everything of some visitors, as a JSON list; *base*: what our addresses begin with."""
     made = []
     for visitor in visitors:
-        made.append(b"".join([piece async for piece in collect(database, site, visitor, held)]).strip())
+        made.append(b"".join([piece async for piece in collect(database, site, visitor, held, base)]).strip())
     return b"[" + b",\n".join(made) + b"]\n"
 
 
@@ -196,7 +199,8 @@ class PrivacyPages(AsyncResource):
         if request.method != b"POST" or grant is None:
             return _dead(words)
         visitors = await PrivacyData(site, self._database).whose(grant)
-        return file_of(await data_of(self._database, site.id, visitors, self._held), site.id)
+        base, _ = own_address(self._context.own_url, request)
+        return file_of(await data_of(self._database, site.id, visitors, self._held, base), site.id)
 
     async def _erase(self, request: Request, site: Site, words: Words) -> Response:
         sent = _form(request)

@@ -22,6 +22,7 @@ class PrivacyParts:
         self.held = tuple(held)
         self._random = parts.random
         self._mails = parts.send is not None
+        self._base = parts.config.own_url.rstrip("/")
         self._letters = parts.buckets("privacy.letters", *LETTERS)
 
     def pages(self, context: ApiContext, links: PrivacyLinks, erasures: Erasures) -> PrivacyPages:
@@ -32,7 +33,7 @@ class PrivacyParts:
 
     async def file(self, site: int, visitor: int) -> Response:
         """Everything of a visitor, as a file."""
-        return file_of(await data_of(self.database, site, [visitor], self.held), site)
+        return file_of(await data_of(self.database, site, [visitor], self.held, self._base), site)
 
     async def erase(self, erasures: Erasures, site: Site, visitor: int, mode: str) -> None:
         """Forget a visitor."""

@@ -22,7 +22,7 @@ def make_feature(products: Sequence[Product]) -> Feature:
         folder = Path(parts.config.state).absolute() / "imports"
         return TransferWork(
             parts.database, parts.sites, parts.clock, parts.wall_time, parts.in_thread, folder,
-            lambda: known.formats, lambda: known.exports,
+            lambda: known.formats, lambda: known.exports, parts.config.own_url.rstrip("/"),
         )  # fmt: skip
 
     return Feature(

@@ -119,12 +119,14 @@ InThread = Callable[..., Awaitable[Any]]
 
 
 class TransferWork:
-    """The job; *folder* is for files that are worked on."""
+    """The job; *folder* is for files that are worked on, *base* what addresses on this server begin with."""
 
     def __init__(
         self, database: Database, sites: SiteDirectory, clock: Any, wall_time: Callable[[], float],
         in_thread: InThread, folder: Path, formats: Callable[[], Formats], known: Callable[[], Known],
+        base: str = "",
     ) -> None:  # fmt: skip
+        self._base = base
         self._database = database
         self._sites = sites
         self._clock = clock
@@ -279,7 +281,7 @@ class TransferWork:
         kept = bytearray()
         state, error = "done", ""
         try:
-            async for data in export.write(self._database, site):
+            async for data in export.write(self._database, site, self._base):
                 done += len(data)
                 kept += await self._in_thread(packer.compress, data)
                 if len(kept) >= PIECE:

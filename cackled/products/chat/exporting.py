@@ -62,7 +62,7 @@ async def _steps(database: Database, site: Site, query: Query) -> AsyncIterator[
         last = rows[-1][0]
 
 
-async def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
+async def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """All that there is, a JSON object a line: conversations, then what was said, notes too."""
     head = {"type": "export", "version": 1, "product": "chat", "site": site.id, "name": site.name}
     yield msgspec.json.encode(head) + b"\n"
@@ -71,7 +71,7 @@ async def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
             yield b"".join(msgspec.json.format(one.encode(), indent=-1) + b"\n" for one in some)
 
 
-async def write_csv(database: Database, site: Site) -> AsyncIterator[bytes]:
+async def write_csv(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """What was said, a line each, for tables."""
     yield "\N{ZERO WIDTH NO-BREAK SPACE}".encode() + _rows([list(COLUMNS)])
     async for some in _steps(database, site, SELECT_WORDS):

@@ -58,7 +58,8 @@ ERASABLE = Erasable(
 )
 
 HELD = (
-    Held(table="comment", what="what they wrote", until=FOREVER, secret=("html", "shadow", "html_ver", "rank")),
+    Held(table="comment", what="what they wrote", until=FOREVER, secret=("html", "shadow", "html_ver", "rank"),
+         json=("media",)),
     Held(table="comment_mention", what="comments that mention them", until=FOREVER),
     Held(table="vote", what="their votes", until=FOREVER, secret=("counted",)),
     Held(table="comment_reaction", what="their reactions", until=FOREVER, secret=("counted",)),

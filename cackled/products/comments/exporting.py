@@ -21,6 +21,8 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
+from cackled.importing.signed_lines import line_key
+from cackled.products.comments.exported_pictures import addresses, images, pictures
 from cackled.products.comments.follows_export import write_follows
 from cackled.products.comments.mentions import readable
 
@@ -50,7 +52,9 @@ SELECT_COMMENTS = Query(
       c.src, c.html, c.status, c.up, c.down,
       to_char(c.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
       to_char(c.edited_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), c.featured, c.locked,
-      c.id = any(k.pinned), p.visitor_id is not null, w.votes
+      c.id = any(k.pinned), p.visitor_id is not null, w.votes, c.media,
+      case when c.media <> '' then (select json_object_agg(m.id, encode(m.hash, 'hex'))::text from media m
+        where m.site_id = $1 and m.id in (select picture_numbers(c.media))) end
     from step c
     left join voted w on w.comment_id = c.id
     left join person p on p.site_id = $1 and p.visitor_id = c.visitor_id
@@ -65,7 +69,7 @@ SELECT_COMMENTS = Query(
 _PAGE = ("id", "key", "url", "title", "closed", "created")
 _COMMENT = (
     "id", "page", "parent", "visitor", "name", "email", "link", "avatar", "address", "text", "html", "status", "up",
-    "down", "created", "edited", "featured", "locked", "pinned", "person", "votes",
+    "down", "created", "edited", "featured", "locked", "pinned", "person", "votes", "media", "hashes",
 )  # fmt: skip
 Row = Mapping[str, Any]
 
@@ -91,22 +95,23 @@ def comments(database: Database, site: Site) -> AsyncIterator[list[Row]]:
     return _steps(database, site, SELECT_COMMENTS, _COMMENT)
 
 
-def _line(value: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(value) + b"\n"
+async def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
+    """All that there is, a JSON object a line, each signed."""
+    key = await line_key(database, site.id)
 
+    def line(value: Mapping[str, Any]) -> bytes:
+        return key.signed(msgspec.json.encode(value)) + b"\n"
 
-async def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
-    """All that there is, a JSON object a line."""
-    yield _line({"type": "export", "version": 1, "product": "comments", "site": site.id, "name": site.name})
+    yield line({"type": "export", "version": 1, "product": "comments", "site": site.id, "name": site.name})
     async for some in pages(database, site):
         yield b"".join(
-            _line({"type": "page", "id": str(one["id"]), "key": one["key"], "url": one["url"], "title": one["title"],
-                   "closed": one["closed"]}) for one in some)  # fmt: skip
+            line({"type": "page", "id": str(one["id"]), "key": one["key"], "url": one["url"], "title": one["title"],
+                  "closed": one["closed"]}) for one in some)  # fmt: skip
     async for some in comments(database, site):
-        yield b"".join(_line(_comment(one)) for one in some)
+        yield b"".join(line(_comment(one, base)) for one in some)
 
 
-def _comment(one: Row) -> dict[str, Any]:
+def _comment(one: Row, base: str) -> dict[str, Any]:
     author = {"id": str(one["visitor"]), "name": one["name"], "email": one["email"], "url": one["link"],
               "avatar": one["avatar"]}  # fmt: skip
     made: dict[str, Any] = {
@@ -116,6 +121,8 @@ def _comment(one: Row) -> dict[str, Any]:
         "state": _STATES[one["status"]], "up": one["up"], "down": one["down"],
         "votes": msgspec.json.decode(one["votes"]) if one["votes"] else [],
     }  # fmt: skip
+    if one["media"]:
+        made["media"] = pictures(one, base)
     return made | {name: True for name in ("featured", "locked", "pinned") if one[name]}
 
 
@@ -123,22 +130,22 @@ def _comment(one: Row) -> dict[str, Any]:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (
     "id", "page", "url", "title", "parent", "created", "edited", "state", "name", "email", "link", "address", "up",
-    "down", "text",
+    "down", "text", "pictures",
 )  # fmt: skip
 
 
-async def write_csv(database: Database, site: Site) -> AsyncIterator[bytes]:
+async def write_csv(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """A table: a comment a line, for spreadsheets."""
     with _Pages() as known:
         await known.fill(database, site)
         yield ("\ufeff" + _csv([_COLUMNS])).encode()
         async for some in comments(database, site):
-            yield _csv([_cells(one, known.get(one["page"])) for one in some]).encode()
+            yield _csv([_cells(one, known.get(one["page"]), base) for one in some]).encode()
 
 
-def _cells(one: Row, page: Row) -> list[str]:
+def _cells(one: Row, page: Row, base: str) -> list[str]:
     told = {**one, "page": page["key"], "url": page["url"], "title": page["title"], "state": _STATES[one["status"]],
-            "text": readable(one["text"])}  # fmt: skip
+            "text": readable(one["text"]), "pictures": addresses(one, base)}  # fmt: skip
     cells = ["" if told[name] is None else str(told[name]) for name in _COLUMNS]
     return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
 
@@ -219,12 +226,12 @@ _WXR_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 _WXR_STATES = ("0", "1", "spam", "trash", "trash")
 
 
-async def write_wxr(database: Database, site: Site) -> AsyncIterator[bytes]:
+async def write_wxr(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """As WordPress exports: an item for each page, with its comments."""
     with _Pages() as known:
         await known.fill(database, site)
         async for some in comments(database, site):
-            known.put([(one["page"], one["id"], _wxr_comment(one)) for one in some])
+            known.put([(one["page"], one["id"], _wxr_comment(one, base)) for one in some])
         yield _WXR_HEAD.format(name=_text(site.name)).encode()
         current, made, size = None, list[str](), 0
         for page, written in known.each():
@@ -249,7 +256,7 @@ def _wxr_item(page: Row) -> str:
     )
 
 
-def _wxr_comment(one: Row) -> str:
+def _wxr_comment(one: Row, base: str) -> str:
     user = one["visitor"] if one["person"] else 0
     return (
         f"<wp:comment><wp:comment_id>{one['id']}</wp:comment_id>"
@@ -259,14 +266,14 @@ def _wxr_comment(one: Row) -> str:
         f"<wp:comment_author_IP>{_text(one['address'])}</wp:comment_author_IP>"
         f"<wp:comment_date>{_when(one['created'])}</wp:comment_date>"
         f"<wp:comment_date_gmt>{_when(one['created'])}</wp:comment_date_gmt>"
-        f"<wp:comment_content>{_cdata(_shared(one['html']))}</wp:comment_content>"
+        f"<wp:comment_content>{_cdata(_shared(one['html']) + images(one, base))}</wp:comment_content>"
         f"<wp:comment_approved>{_WXR_STATES[one['status']]}</wp:comment_approved>"
         f"<wp:comment_type>comment</wp:comment_type><wp:comment_parent>{one['parent'] or 0}</wp:comment_parent>"
         f"<wp:comment_user_id>{user}</wp:comment_user_id></wp:comment>\n"
     )
 
 
-async def write_disqus(database: Database, site: Site) -> AsyncIterator[bytes]:
+async def write_disqus(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """As Disqus exports: threads, then posts. What waits has no place there and is left out."""
     yield (
         '<?xml version="1.0" encoding="utf-8"?>\n<disqus xmlns="http://disqus.com" '
@@ -282,16 +289,16 @@ async def write_disqus(database: Database, site: Site) -> AsyncIterator[bytes]:
             for one in some
         ).encode()
     async for some in comments(database, site):
-        yield "".join(_disqus_post(one) for one in some if one["status"] != 0).encode()
+        yield "".join(_disqus_post(one, base) for one in some if one["status"] != 0).encode()
     yield b"</disqus>\n"
 
 
-def _disqus_post(one: Row) -> str:
+def _disqus_post(one: Row, base: str) -> str:
     parent = "" if one["parent"] is None else f'<parent dsq:id="{one["parent"]}"/>'
     guest = not one["person"]
     user = "" if guest else f"<username>{one['visitor']}</username>"
     return (
-        f'<post dsq:id="{one["id"]}"><id/><message>{_cdata(_shared(one["html"]))}</message>'
+        f'<post dsq:id="{one["id"]}"><id/><message>{_cdata(_shared(one["html"]) + images(one, base))}</message>'
         f"<createdAt>{one['created'][:19]}Z</createdAt><isDeleted>{str(one['status'] in (3, 4)).lower()}</isDeleted>"
         f"<isSpam>{str(one['status'] == 2).lower()}</isSpam><author><email>{_text(one['email'])}</email>"
         f"<name>{_text(one['name'])}</name><isAnonymous>{str(guest).lower()}</isAnonymous>{user}</author>"

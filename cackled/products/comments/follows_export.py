@@ -34,6 +34,6 @@ SELECT_FOLLOWERS = Query(
 )
 
 
-def write_follows(database: Database, site: Site) -> AsyncIterator[bytes]:
+def write_follows(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """All followers."""
     return export_lines(database, site, "follows", ((SELECT_FOLLOWERS, "0"),))

@@ -65,7 +65,7 @@ def _sealed(key: LineKey, line: bytes) -> bytes:
     return msgspec.json.encode(one)
 
 
-def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
+def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """All polls, then all ballots."""
     return export_lines(database, site, "polls", ((SELECT_POLLS, "0"), (SELECT_BALLOTS, "0 ")), _sealed)
 

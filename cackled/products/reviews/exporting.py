@@ -50,7 +50,7 @@ SELECT_REVIEWS = Query(
 )
 
 
-def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
+def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
     """All reviews, the oldest first."""
     return export_lines(database, site, "reviews", ((SELECT_REVIEWS, "0"),))
 

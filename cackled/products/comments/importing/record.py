@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import Struct
+
 from cackled.importing.records import Item
 
 State = Literal["approved", "pending", "spam", "rejected", "deleted"]
 # How its text is written: Markdown, HTML, HTML with meant ends of lines (WordPress), or nothing of that.
 Markup = Literal["markdown", "html", "html-lines", "plain"]
+
+
+class ImportedPicture(Struct, frozen=True):
+    """A picture of a comment of our own export: what is kept of it as JSON, its whole address, its contents' SHA-256 in
+    hex where that is known."""
+
+    kept: str
+    address: str
+    digest: str = ""
 
 
 class ImportedComment(Item, frozen=True, kw_only=True):
@@ -30,3 +41,4 @@ class ImportedComment(Item, frozen=True, kw_only=True):
     locked: bool = False
     # From an export of ours: authors and voters are visitors as they are here.
     own: bool = False
+    pictures: tuple[ImportedPicture, ...] = ()

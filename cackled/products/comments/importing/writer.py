@@ -22,6 +22,7 @@ from cackled.importing.records import Author, Change, Item, Left
 from cackled.importing.store import COUNT_PRESENT
 from cackled.marks import cut
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
+from cackled.products.comments.importing.pictures import with_links
 from cackled.products.comments.importing.record import ImportedComment
 from cackled.products.comments.mentions import readable
 from cackled.products.comments.settings import CommentSettings
@@ -43,6 +44,8 @@ UNDO_COMMENTS = Query(
 MOST_TEXT = 20_000
 MOST_VOTES = 5_000
 NOBODY = "Anonymous"
+# The text of a comment whose pictures are gone, where their addresses are not known.
+NOTHING = "\N{HORIZONTAL ELLIPSIS}"
 STATES = {"pending": 0, "approved": 1, "spam": 2, "rejected": 3, "deleted": 4}
 _ENCODER = msgspec.json.Encoder()
 
@@ -88,12 +91,12 @@ class CommentWriter:
                 source = cut(source, MOST_TEXT)
                 changes.append("shortened")
             try:
-                source = clean_text(source, MOST_TEXT)
+                source = clean_text(source, MOST_TEXT, bare=bool(item.pictures))
             except Refused:
                 return Left(reason="empty", id=item.id)
             # Numbers of visitors mean somebody in our own exports alone.
             source = source if item.own else readable(source)
-            html = render(source, math=self._math, mentions=item.own)
+            html = render(source, math=self._math, mentions=item.own) if source else ""
         author = item.author
         name = clean_words(author.name)
         if not name:
@@ -122,6 +125,13 @@ class CommentWriter:
                 for voter, value in item.votes[:MOST_VOTES]
             ],
         }  # fmt: skip
+        if item.pictures and not deleted:
+            stored["media"] = [{"kept": msgspec.Raw(one.kept), "hash": one.digest} for one in item.pictures]
+            if not source:
+                # What it says where they are not here any more.
+                where = [one.address for one in item.pictures if one.address]
+                links = clean_text(with_links("", where) or NOTHING, MOST_TEXT)
+                stored |= {"bare_src": links, "bare_html": render(links)}
         return Ready(_ENCODER.encode(stored), item.state == "approved", tuple(changes))
 
     def missing(self, id: str, page: str, created: float) -> Ready | None:

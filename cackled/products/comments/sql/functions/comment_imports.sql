@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 6
+-- cackled: revision 7
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -11,6 +11,38 @@ begin
     n := (n + 1) | 1;
   end loop;
   return n;
+end
+$$;
+
+-- The pictures of a comment of our own export, as it keeps them: those that are here, the author's, and with nothing else.
+-- One that is gone is made again of another with the same contents. '' where there is none.
+create or replace function imported_pictures(p_site int, p_comment bigint, p_visitor bigint, p_media json) returns text
+language plpgsql as $$
+declare
+  e json;
+  number text;
+  kept text[] := '{}';
+begin
+  for e in select x from json_array_elements(p_media) x loop
+    continue when not starts_with(e -> 'kept' ->> 'id', p_site || '-');
+    number := substr(e -> 'kept' ->> 'id', strpos(e -> 'kept' ->> 'id', '-') + 1);
+    if not exists (select from media m where m.site_id = p_site and m.id = number) then
+      -- As drop_media: what is copied can't be the last of its contents that goes.
+      perform from media_site s where s.site_id = p_site for no key update;
+      insert into media (site_id, id, hash, visitor_id, width, height, frames, color, alt, files, bytes)
+      select p_site, number, m.hash, p_visitor, m.width, m.height, m.frames, m.color, e -> 'kept' ->> 'alt',
+        m.files, m.bytes
+      from media m where m.site_id = p_site and m.hash = decode(e ->> 'hash', 'hex') limit 1
+      on conflict do nothing;
+    end if;
+    if exists (
+      select from media m where m.site_id = p_site and m.id = number and m.visitor_id = p_visitor
+        and m.item in ('', 'comment:' || p_comment) for update
+    ) then
+      kept := kept || (e -> 'kept')::text;
+    end if;
+  end loop;
+  return case when kept = '{}' then '' else '[' || array_to_string(kept, ',') || ']' end;
 end
 $$;
 
@@ -77,7 +109,7 @@ begin
       from json_to_recordset(p_items::json) g (
         id text, c bigint, p text, r text, d int, t float8, s boolean, nr int, nt int, v bigint, a text, name text,
         ip inet, src text, html text, status int, up int, down int, edited float8, featured boolean, locked boolean,
-        own boolean)
+        own boolean, media json, bare_src text, bare_html text)
     ), placed as materialized (
       select g.*, (select e.visitor_id from erasure e where e.site_id = p_site and e.visitor_id = g.visitor) is not null
           as gone,
@@ -90,18 +122,21 @@ begin
       select k.*, coalesce(k.above, (k.own_above).id) as parent,
         coalesce((k.own_top).root_id, k.top, (k.own_above).root_id, k.item_id) as root,
         case when k.above is null and (k.own_above).id is not null then (k.own_above).depth + 1
-          else k.d + coalesce((k.own_top).depth, 0) end as deep
+          else k.d + coalesce((k.own_top).depth, 0) end as deep,
+        case when k.media is null or k.gone then '' else imported_pictures(p_site, k.item_id, k.visitor, k.media) end
+          as pictures
       from placed k
     )
     insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, status, shown, html_ver, up,
-      down, n_replies, n_thread, rank, created_at, edited_at, ip, author_name, src, html, featured, locked, seen)
+      down, n_replies, n_thread, rank, created_at, edited_at, ip, author_name, src, html, featured, locked, seen, media)
     select k.item_id, p_site, k.c, k.parent, case when k.parent is null then k.item_id else k.root end,
       k.visitor, case when k.parent is null then 0 else least(k.deep, 32000) end,
       case when k.gone then 4 else k.status end, k.s and not (k.gone and k.nr = 0), html_version(),
       k.up, k.down, k.nr, case when k.parent is null then k.nt else 0 end, 0, to_timestamp(k.t),
       to_timestamp(k.edited), case when not k.gone then k.ip end, case when k.gone then '' else k.name end,
-      case when k.gone then '' else k.src end, case when k.gone then '' else k.html end, k.featured, k.locked,
-      k.status <> 0
+      case when k.gone then '' when k.src = '' and k.pictures = '' then coalesce(k.bare_src, '') else k.src end,
+      case when k.gone then '' when k.src = '' and k.pictures = '' then coalesce(k.bare_html, '') else k.html end,
+      k.featured, k.locked, k.status <> 0, k.pictures
     from known k order by k.item_id;
     insert into visitor as w (site_id, id, name, first_ip, last_ip, n_comments, created_at, last_seen)
     select p_site, c.visitor_id, (array_agg(c.author_name order by c.id desc))[1],
