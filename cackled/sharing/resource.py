@@ -2,6 +2,10 @@
 
 ``return`` is the page of the site that it is for, ``challenge`` that page's; ``instance`` where the account is. The
 window tells that page's very origin a code when it is done (`cackled.sharing.connecting`).
+
+A network may cut the window off from the page that opened it (Cross-Origin-Opener-Policy, as Bluesky does). Then the
+window goes to that page itself, with the code behind the #, and hands it to the one that waits by the storage of their
+origin.
 """
 
 from __future__ import annotations
@@ -138,7 +142,9 @@ class ShareResource(AsyncResource):
         origin = origin_of(site, errand.page)
         if origin is None:
             raise ShareFailed("origin", "the page is the site's no more")
-        return pages.done(visit.words, origin, errand.page, code, errand.challenge, True)
+        # A window that the network has cut off from its page hands the code on there.
+        back = f"{errand.page.partition('#')[0]}#cackle-share={errand.challenge}.{code}"
+        return pages.done(visit.words, origin, back, code, errand.challenge, True)
 
 
 class _Visit:

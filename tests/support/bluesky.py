@@ -143,6 +143,8 @@ class LocalBluesky(StrictServer):
             return 400, {"error": "invalid_request"}, ""
         code = secrets.token_urlsafe(24)
         self.codes[code] = pushed
+        # As bsky.social has it: the window has no opener any more.
+        self.headers.append(("cross-origin-opener-policy", "same-origin"))
         back = {"iss": self.url, "state": pushed[0]["state"], "code": code}
         return 302, {}, f"{pushed[0]['redirect_uri']}?{urlencode(back)}"
 

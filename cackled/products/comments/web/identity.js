@@ -5,6 +5,7 @@ import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {hearWhoComes} from '../../../web/lib/persons.js';
 import {reason} from '../../../web/lib/reasons.js';
+import {save} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -17,6 +18,14 @@ import {asObject} from '../../../web/lib/values.js';
 export function lookWhoComes(w) {
   const {session} = w;
   const code = /^#cackle-signin=([\w-]{20,99})$/.exec(location.hash);
+  const shared = /^#cackle-share=([\w.-]{60,150})$/.exec(location.hash);
+  if (shared) {
+    // The page that waits hears it; see networks.js.
+    save('share', shared[1]);
+    save('share', null);
+    history.replaceState(history.state, '', location.href.split('#')[0]);
+    window.close();
+  }
   if (code) withPeople(w, people => people.comeBack(hostOf(w), code[1]));
   else if (session.stale()) {
     const was = session.visitor();

@@ -168,9 +168,21 @@ export async function offerNetworks(w, foot) {
     const listen = (/** @type {MessageEvent} */ event) => {
       const said = event.data || {};
       if (event.origin !== origin || said.type !== 'cackle:signed-in' || said.challenge !== challenge) return;
+      take(said.code);
+    };
+    // A network may cut the window off from this page: then it comes to this page's address and hands the code on there.
+    const hear = (/** @type {StorageEvent} */ event) => {
+      const [, whose, code] = /^"([\w-]{43})\.([\w-]+)"$/.exec(event.newValue || '') || [];
+      if (event.key === 'cackle:share' && whose === challenge) take(code);
+    };
+    const stop = () => {
       removeEventListener('message', listen);
+      removeEventListener('storage', hear);
+    };
+    const take = (/** @type {string} */ code) => {
+      stop();
       const path = '/share/accounts?' + new URLSearchParams({lang: w.t.lang.slice(0, 2)});
-      w.api('POST', path, {body: {code: said.code, verifier}}).then(next => {
+      w.api('POST', path, {body: {code, verifier}}).then(next => {
         choose(name, true);
         keep(next);
         const box = /** @type {HTMLElement | null} */ (node.querySelector('.mc-tick'));
@@ -178,7 +190,8 @@ export async function offerNetworks(w, foot) {
       }, trouble);
     };
     addEventListener('message', listen);
-    setTimeout(() => removeEventListener('message', listen), PATIENCE);
+    addEventListener('storage', hear);
+    setTimeout(stop, PATIENCE);
   }
 }
 
