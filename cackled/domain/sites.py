@@ -146,6 +146,8 @@ class SiteDirectory:
         self._sites: dict[int, Site] = {}
         # Called with a site that has become private or locked, or takes other grants than before.
         self._on_closed = on_closed
+        # Called with what a site was and is, where that is another, after it was read anew.
+        self.watchers: list[Callable[[Site, Site], None]] = []
         self._strangers: set[int] = set()
         self.reading = Turns()
 
@@ -219,6 +221,11 @@ class SiteDirectory:
             for row in rows.rows if row[0] not in strangers
         }  # fmt: skip
         self._tell_closed(before)
+        for site in self._sites.values():
+            old = before.get(site.id)
+            if old is not None and old != site:
+                for watcher in self.watchers:
+                    watcher(old, site)
 
     async def add(
         self, name: str, patterns: Iterable[str], *, site_id: int | None = None, settings: str = "{}"

@@ -39,7 +39,7 @@ def make_gallery(parts: SharedParts) -> Gallery:
 
 def make_sweeping(parts: SharedParts) -> Sweeping:
     """What removes files that nothing shows."""
-    return Sweeping(parts.database, make_origin(parts), parts.clock)
+    return Sweeping(parts.database, make_origin(parts), parts.clock, parts.sites)
 
 
 def make_purging(parts: SharedParts) -> Purging:

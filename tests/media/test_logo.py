@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from twisted.internet import reactor
+from twisted.internet.defer import execute
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.domain.deletion import Deletions
 from cackled.domain.logo import logo_of, setting_of
 from cackled.domain.mail_templates import MailTemplates
 from cackled.media.sweeping import Sweeping
@@ -111,3 +117,85 @@ class LogoTests(MediaCase):
         self.assertEqual((await admin.ask("PUT", URL, corpus.picture(color="#ffffff"))).slug, "media-room")
         self.assertEqual((await self.ask("GET", logo["url"])).status, 200)
         self.assertEqual(self.sql("select count(*) from media where item <> 'site:logo'"), [(0,)])
+
+
+class EndTests(MediaCase):
+    """A logo whose setting goes."""
+
+    async def put(self, admin: Any, color: str = "#2040c0") -> str:
+        """A new logo; gives its address."""
+        answer = await admin.ask("PUT", URL, corpus.picture("PNG", (600, 150), color), content_type="image/png")
+        self.assertEqual(answer.status, 200, answer)
+        return str(answer.json()["url"])
+
+    async def gone(self, url: str) -> None:
+        """It is answered no more, soon, and the site has no picture."""
+        for _ in range(200):
+            if (await self.ask("GET", url)).status == 404:
+                break
+            await deferLater(reactor, 0.05)
+        self.assertEqual((await self.ask("GET", url)).status, 404)
+        self.assertEqual(self.sql("select pictures, bytes from media_site where site_id = 1"), [(0, 0)])
+
+    async def swept(self) -> None:
+        """An hour later, the files are gone too."""
+        self.sql("update media_gone set since = now() - interval '2 hours'")
+        await self.application.shared[Sweeping].sweep()
+
+    async def test_setting(self) -> None:
+        """Emptied by the settings, by an operator's command, or set back to its default: the picture goes."""
+        admin = await sign_in(self, "admin")
+        sweeping = self.application.shared[Sweeping]
+        sweeping.start()
+        self.addCleanup(sweeping.stop)
+        for way in ("empty", "default", "command"):
+            url = await self.put(admin)
+            self.assertEqual((await self.ask("GET", url)).status, 200)
+            if way == "command":
+                await self.application.sites.change(1, "logo", "")
+            else:
+                path = "/api/v1/sites/1/settings"
+                tag = (await admin.ask("GET", path)).headers["etag"]
+                body = {"settings": {"logo": "" if way == "empty" else None}}
+                answer = await admin.ask("PATCH", path, body, if_match=tag)
+                self.assertEqual(answer.status, 200, answer)
+            await self.gone(url)
+        await self.swept()
+        self.assertEqual(self.files(), 0)
+
+    async def test_unseen(self) -> None:
+        """One that lost its setting while nobody looked goes an hour after it came; the one that is named stays."""
+        admin = await sign_in(self, "admin")
+        url = await self.put(admin)
+        sweeping = self.application.shared[Sweeping]
+        self.sql("update media set created_at = now() - interval '2 hours'")
+        await sweeping.sweep()
+        self.assertEqual((await self.ask("GET", url)).status, 200)
+        self.sql("update catalog.site set settings = settings - 'logo' where id = 1")
+        self.sql("update media set created_at = now()")
+        await sweeping.sweep()
+        self.assertEqual((await self.ask("GET", url)).status, 200, "it may be named in a moment")
+        self.sql("update media set created_at = now() - interval '2 hours'")
+        await sweeping.sweep()
+        await self.gone(url)
+
+    async def test_site_deleted(self) -> None:
+        """It is counted among what a site has; with the site its files go, and those of all its pictures."""
+        admin = await sign_in(self, "admin")
+        await self.added(corpus.picture(), 2)
+        there = self.files()
+        await self.put(admin)
+        await self.added(corpus.picture(color="#00ff00"))
+        deletions = Deletions(
+            self.application.sites, self.application.database, reactor, Path(self.mktemp()), execute,
+            self.application.registry.counted,
+        )  # fmt: skip
+        self.assertEqual((await deletions.holdings(1))["pictures"], 2)
+        self.assertGreater(self.files(), there)
+        await deletions.delete(1)
+        self.assertEqual(self.sql("select count(*) from media where site_id = 1"), [(0,)])
+        # What nodes' disks may have is noted, too.
+        self.assertEqual(self.sql("select count(*) from media_removed where site_id = 1"), [(2,)])
+        await self.application.shared[Sweeping].sweep()
+        self.assertEqual(self.files(), there)
+        self.assertEqual(self.sql("select count(*) from media_gone"), [(0,)])

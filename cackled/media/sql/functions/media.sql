@@ -1,5 +1,5 @@
 -- Adding and removing pictures.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Add a picture. Refused where the visitor added p_hourly in this hour, or the site has no room left. Contents that the
 -- site has already take none.
@@ -72,6 +72,32 @@ begin
     return query select null::bigint, null::bigint;
   end if;
 end
+$$;
+
+-- Delete pictures of a site that is deleted, at most so many: their files go with the next look.
+create or replace function delete_site_media(p_site int, p_most int) returns bigint language plpgsql as $$
+declare
+  n bigint;
+begin
+  with gone as (
+    delete from media m where m.site_id = p_site and m.id in (select x.id from media x where x.site_id = p_site limit p_most)
+    returning m.hash
+  ), noted as (
+    insert into media_gone as g (site_id, hash, since) select distinct p_site, o.hash, '-infinity'::timestamptz from gone o
+    on conflict (site_id, hash) do update set since = excluded.since
+  )
+  select count(*) into n from gone;
+  return n;
+end
+$$;
+
+-- What is to be removed yet stays noted: contents whose files are kept, and what nodes' disks may have.
+create or replace function delete_site_media_gone(p_site int, p_most int) returns bigint language sql as $$
+  select 0::bigint
+$$;
+
+create or replace function delete_site_media_removed(p_site int, p_most int) returns bigint language sql as $$
+  select 0::bigint
 $$;
 
 -- Mark the addresses of pictures in JSON, by a tab before them that no encoder writes: each is signed before it is given
