@@ -7,6 +7,7 @@ of the product's own table gives pictures to what shows them, and takes them fro
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +34,14 @@ SELECT_PICTURES = Query(
     where site_id = $1 and id = any($2) and (visitor_id = $3 or account_id = $5) and item in ('', $4)
     """,
     ("int", "text[]", "bigint", "text", "bigint"),
+)
+
+
+# Whether what has this key was written before.
+SELECT_POSTED = Query(
+    "select_posted",
+    "select 1 from post_key where site_id = $1 and visitor_id = $2 and channel_id = $3 and key = $4",
+    ("int", "bigint", "bigint", "text"),
 )
 
 
@@ -80,6 +89,32 @@ async def own_pictures(
     if not files and any("name" in one for one in kept):
         raise _unknown()
     return kept
+
+
+async def was_posted(database: Database, site: Site, visitor: int, channel: int, key: str | None) -> bool:
+    """Whether the visitor wrote something in the channel before, with the idempotency *key*."""
+    if key is None:
+        return False
+    where = (site.id, visitor, channel, key)
+    return bool((await database.site(site.id).read(SELECT_POSTED, *where, preference=ReadPreference.PRIMARY)).rows)
+
+
+def check_same_pictures(written: str, member: str, ids: Sequence[str], count: int | None = None) -> None:
+    """See that what was written before, with the same idempotency key, came with the pictures *ids* in this order.
+
+    *written*: its JSON, as its author has it; *member*: where that has pictures, *count* of them (None: these and no
+    others). What was changed or deleted since can't be compared any more.
+
+    Raises:
+        Unprocessable: it came with others.
+    """
+    was = msgspec.json.decode(written)
+    if was.get("edited") or was.get("deleted"):
+        return
+    shown = was.get(member) or []
+    wanted = len(ids) if count is None else count
+    if len(shown) != wanted or [one["id"] for one in shown if one.get("id") in ids] != list(ids):
+        raise Unprocessable("This idempotency key was used for another call.", slug="key-reused")
 
 
 def kept_picture(site: int, row: tuple[Any, ...]) -> dict[str, Any]:

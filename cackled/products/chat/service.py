@@ -18,7 +18,7 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
-from cackled.domain.pictures import kept_picture, own_pictures
+from cackled.domain.pictures import check_same_pictures, kept_picture, own_pictures
 from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
 from cackled.products.chat.answers import PageBody, StartBody, VisitBody
@@ -228,7 +228,10 @@ class Chats:
             queries.SAY, chat, sender, visitor, account, name, stored_address(address), key, clean, html, seen,
             self.settings.assignee_only, shown, choices,
         )  # fmt: skip
-        return Written(*rows[0])
+        written = Written(*rows[0])
+        if written.old:
+            check_same_pictures(written.message, "files", files or [])
+        return written
 
     async def picture(self, name: str, visitor: int | None, account: int | None) -> dict[str, Any]:
         """A picture, or another file, that was just added."""

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import Unprocessable
-from cackled.domain.pictures import own_pictures
+from cackled.domain.pictures import own_pictures, was_posted
 from cackled.domain.site import Site
-
-# Whether what has this key was written before.
-SELECT_POSTED = Query(
-    "select_posted",
-    "select 1 from post_key where site_id = $1 and visitor_id = $2 and channel_id = $3 and key = $4",
-    ("int", "bigint", "bigint", "text"),
-)
 
 
 async def posted_pictures(
@@ -31,8 +23,6 @@ async def posted_pictures(
         return await own_pictures(database, site, visitor, "", list(ids))
     except Unprocessable:
         # Written before, and its pictures are with it: the same again is answered with the first one.
-        if key is not None:
-            where = (site.id, visitor, channel, key)
-            if (await database.site(site.id).read(SELECT_POSTED, *where, preference=ReadPreference.PRIMARY)).rows:
-                return []
+        if await was_posted(database, site, visitor, channel, key):
+            return []
         raise

@@ -21,7 +21,7 @@ from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, Unprocessable
 from cackled.domain.people import Crowd, People
-from cackled.domain.pictures import own_pictures
+from cackled.domain.pictures import check_same_pictures, own_pictures
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.word_matching import compared, fold, visible
@@ -160,14 +160,18 @@ class Comments(CommentReader):
             how = (self._settings.level, self._hooked, verdict)
             rows = await self._write(query, self._site.id, channel, ref.key, *item, *how)
             json, seq, replayed, source = rows[0]
-            if not replayed:
+            if replayed:
+                check_same_pictures(json, "media", media)
+            else:
                 self._wrote(self._site.id, "comment", channel, state_of(verdict))
             return self._written(channel, seq, pages.with_source(json, source), replayed)
         # Two keys that meet in one channel id don't meet in one batch.
         json, seq, replayed, source = await self._queues.posts.add(
             (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
         )
-        if not replayed:
+        if replayed:
+            check_same_pictures(json, "media", media)
+        else:
             self._wrote(self._site.id, "comment", channel, "approved")
         return self._written(channel, seq, pages.with_source(json, source), replayed)
 

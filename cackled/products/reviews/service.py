@@ -23,7 +23,6 @@ from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
-from cackled.domain.pictures import own_pictures
 from cackled.domain.read_options import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
@@ -35,6 +34,7 @@ from cackled.products.reviews import answers, pages, refusals
 from cackled.products.reviews.drafts import Checker, compared_words, judged_html, judged_words
 from cackled.products.reviews.notices import level_of
 from cackled.products.reviews.orders import Orders
+from cackled.products.reviews.pictures import check_same_photos, look_up_pictures, look_up_posted
 from cackled.products.reviews.queries import (
     DELETE_REVIEW,
     EDIT_REVIEW,
@@ -282,10 +282,10 @@ class Reviews:
             self._checker.review(sent, {}) if sent.kind == "review"
             else self._checker.words(sent.text if sent.text is not UNSET else "", needed=True)
         )  # fmt: skip
-        await self._look_up_pictures(session, members)
+        channel = review_channel(self._site, ref.key)
+        await look_up_posted(self._all, self._site, session.visitor, members, channel, idempotency_key)
         order = await self._order(sent)
         name = await self._people.author(session, name)
-        channel = review_channel(self._site, ref.key)
         verdict = await self._judged(
             channel, ref.key, session, name, members, address, parent=parent, title=ref.title, url=ref.url,
             once=idempotency_key or "", trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
@@ -297,7 +297,9 @@ class Reviews:
             fold(ref.title), bool(session.staff), order, self._hooked, verdict, level_of(self._site),
         )  # fmt: skip
         json, seq, replayed, summary, state = rows[0][:5]
-        if not replayed:
+        if replayed:
+            check_same_photos(json, members)
+        else:
             self._wrote(self._site.id, "review", channel, state_of(state))
         return self._written(channel, seq, json, summary, replayed)
 
@@ -322,18 +324,6 @@ class Reviews:
         if self._settings.writers == "buyers":
             raise Forbidden("Only buyers write reviews here, by the link of their order.", slug="buyers-only")
         return None
-
-    async def _look_up_pictures(self, session: Session, members: dict[str, Any], item: str = "") -> None:
-        """Put what is kept of pictures in the place of their ids.
-
-        Raises:
-            Unprocessable: one is not the visitor's to show.
-        """
-        photos: list[dict[str, Any]] = members.get("media") or []
-        ids = [one["id"] for one in photos if "id" in one]
-        if ids:
-            found = {one["id"]: one for one in await own_pictures(self._all, self._site, session.visitor, item, ids)}
-            members["media"] = [found[one["id"]] if "id" in one else one for one in photos]
 
     async def _judged(
         self, channel: int, key: str, session: Session, name: str, members: dict[str, Any], address: str | None,
@@ -375,7 +365,7 @@ class Reviews:
             made = self._checker.review(sent, was)
         else:
             made = self._checker.words(sent.text, needed=True) if sent.text is not UNSET else {}
-        await self._look_up_pictures(session, made, f"review:{review}")
+        await look_up_pictures(self._all, self._site, session.visitor, made, f"review:{review}")
         whole = was | made
         verdict = await self._judged(
             channel, key, session, name, whole, address, title=title, url=url, edits=review if status == 1 else None

@@ -60,6 +60,12 @@ class TogetherTests(ChatCase):
             said = await self.by_visitor(chat, "POST", "/messages", {"files": [name]}, idempotency_key="p1")
             self.assertEqual(said.status, 201, said)
             self.assertEqual([one["alt"] for one in said.json()["message"]["files"]], ["A boat"])
+        blue = await self.by_visitor(chat, "POST", "/files?alt=A%20mug", corpus.picture(color="blue"), **kind)
+        more = blue.json()["id"]
+        for files in ([more], [name, more], []):
+            body = {"files": files, **({} if files else {"text": "A boat"})}
+            reused = await self.by_visitor(chat, "POST", "/messages", body, idempotency_key="p1")
+            self.assertEqual((reused.status, reused.slug), (422, "key-reused"), files)
         answer = await self.by_visitor(chat, "POST", "/messages", {"files": [name]}, idempotency_key="p2")
         self.assertEqual(answer.slug, "media-unknown")
         said = await self.ann.ask("POST", f"{path}/messages", {"text": "See", "files": [other], "quick": ["Yes", "No"]})

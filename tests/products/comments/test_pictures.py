@@ -72,6 +72,12 @@ class PictureTests(ApiCase):
         # The same again, though its picture is with it now; and what is not the visitor's own, or shown already.
         again = await self.write(mine, idempotency_key="a" * 16)
         self.assertEqual((again.status, again.json()["comment"]["id"]), (201, made["id"]))
+        # With others, or with none, it is another comment.
+        for media in ((await self.picture(color="green"),), (), (mine, other)):
+            reused = await self.write(*media, idempotency_key="a" * 16)
+            self.assertEqual((reused.status, reused.slug), (422, "key-reused"), media)
+        self.sql("delete from media where item = '' and visitor_id = "
+                 "(select visitor_id from comment where id = %s)", int(made["id"]))  # fmt: skip
         for name in (other, mine, "1-" + "x" * 22, mine.replace("1-", "2-"), "https://one.example/a.png", ""):
             self.assertEqual((await self.write(name)).slug, "media-unknown", name)
         self.assertEqual((await self.write(mine, mine)).slug, "media-unknown")

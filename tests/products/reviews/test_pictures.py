@@ -53,6 +53,21 @@ class PictureTests(ReviewCase):
             self.assertEqual(refused.slug, "media-unknown", name)
         self.assertEqual((await self.post(await self.visitor(), media=[f"{mine}x"])).slug, "media")
 
+    async def test_once(self) -> None:
+        """Sent again with its pictures it is answered again; with others, or with none, that is another review."""
+        mine, more = await self.picture(), await self.picture(color="blue")
+        link = "https://one.example/a.png"
+        first = await self.post(self.auth, media=[link, mine], pros="Blue", idempotency_key="a")
+        self.assertEqual(first.status, 201, first)
+        again = await self.post(self.auth, media=[link, mine], pros="Blue", idempotency_key="a")
+        self.assertEqual((again.status, again.json()["review"]["id"]), (201, first.json()["review"]["id"]), again)
+        self.assertEqual(again.headers["idempotent-replayed"], "true")
+        for media, pros in (
+            ([link, more], "Blue"), ([mine], "Blue"), ([link], "Blue"), ([], "Blue"), ([link, mine], "Red"),
+        ):  # fmt: skip
+            reused = await self.post(self.auth, media=media, pros=pros, idempotency_key="a")
+            self.assertEqual((reused.status, reused.slug), (422, "key-reused"), (media, pros))
+
     async def test_old_calls(self) -> None:
         """Cackle's calls give addresses that other servers reach, ours too."""
         made = await self.post(self.auth, media=["https://one.example/a.png", await self.picture()])

@@ -1,5 +1,5 @@
 -- Reviews are written, changed and deleted by their authors.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- The channel's row and then the review's, locked; raises CK404 where there is none that a visitor can see.
 create or replace function lock_review(p_site int, p_id bigint, p_visitor bigint) returns review language plpgsql as $$
@@ -74,8 +74,7 @@ begin
       select * into r from review x where x.site_id = p_site and x.id = k.comment_id;
       -- What was changed since can't be compared any more.
       if r.edited_at is null and r.status <> 4 and (r.parent_id is distinct from p_parent
-          or (with_members(r, p_data::jsonb)).src <> r.src
-          or (with_members(r, p_data::jsonb)).star is distinct from r.star) then
+          or review_members(with_members(r, p_data::jsonb)) - 'media' - 'html' <> review_members(r) - 'media' - 'html') then
         raise exception using errcode = 'CK422', message = 'key-reused';
       end if;
       return query select own_review_json(x), k.seq, true, review_summary_json(p_site, p_channel), x.status::int
