@@ -30,6 +30,7 @@ DROP_UNUSED = Query(
     select count(*) from (
       select drop_media(o.site_id, array_agg(o.id)) from (
         select m.site_id, m.id from media m where m.item = '' and m.created_at < now() - interval '1 day'
+          and (m.freed_at is null or m.freed_at < now() - interval '1 day')
         limit {BATCH}
       ) o group by o.site_id
     ) x

@@ -1,5 +1,5 @@
 -- Adding and removing pictures.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Add a picture. Refused where the visitor added p_hourly in this hour, or the site has no room left. Contents that the
 -- site has already take none.
@@ -135,6 +135,16 @@ begin
   end if;
 end
 $$;
+
+create or replace function media_freed() returns trigger language plpgsql as $$
+begin
+  new.freed_at := now();
+  return new;
+end
+$$;
+
+create or replace trigger freed_now before update of item on media
+for each row when (old.item <> '' and new.item = '') execute function media_freed();
 
 -- Tell all processes of a picture that not everybody may see any more: none keeps its files.
 create or replace function media_hidden() returns trigger language plpgsql as $$

@@ -177,6 +177,19 @@ class BackTests(PictureCase):
             self.sql("select drop_media(1, %s)", [one.removeprefix("1-")])
         self.assertEqual(self.usage()[0][0], 1)
 
+    async def test_within_a_day(self) -> None:
+        """However old pictures are, they can be brought back for a day after their comments went."""
+        lines, items = await self.lines(), self.items()
+        self.sql("update media set created_at = now() - interval '9 days'")
+        self.emptied()
+        await self.application.housekeeping.run()
+        await self.back(lines)
+        self.assertEqual(self.items(), items)
+        self.emptied()
+        self.sql("update media set freed_at = now() - interval '25 hours'")
+        await self.application.housekeeping.run()
+        self.assertEqual((self.items(), self.usage()), ({}, [(0, 0)]))
+
     async def test_not_ours(self) -> None:
         """Who writes a line of their own gets no picture of anybody, but links; nor what is with something else."""
         lines, items = await self.lines(), self.items()
