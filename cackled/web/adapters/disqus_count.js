@@ -9,12 +9,30 @@
   const [, base, site] = /^(.*)\/disqus\/(\d+)\//.exec(script.src) || [];
   const byName = script.dataset.by === 'name';
 
+  /** What the page gave may be of any kind. @param {() => any} f */
+  const given = f => {
+    try {
+      return f();
+    } catch {
+      return undefined;
+    }
+  };
+  /** A member of what was answered, and none that every object has. @param {any} from @param {any} name */
+  const own = (from, name) => (Object.prototype.hasOwnProperty.call(from || {}, name) ? from[name] : undefined);
+  /** The page's form for *count*. @param {number} count @returns {string} */
+  function form(count) {
+    const said = given(() => page.DISQUSWIDGETS.text[count === 0 ? 'zero' : count === 1 ? 'one' : 'multiple']);
+    return typeof said === 'string' && said ? said : '{num}';
+  }
+
   async function show() {
     /** @type {Map<string, Element[]>} */
     const asked = new Map();
     document.querySelectorAll('a[href*="#disqus_thread"], .disqus-comment-count').forEach(node => {
       const {disqusIdentifier, disqusUrl} = /** @type {HTMLElement} */ (node).dataset;
-      const url = disqusUrl || /** @type {HTMLAnchorElement} */ (node).href || location.href;
+      const {href} = /** @type {any} */ (node);
+      // In SVG it is no text.
+      const url = disqusUrl || (typeof href === 'string' && href) || location.href;
       const key = byName && disqusIdentifier ? `channel ${disqusIdentifier}` : `url ${url.split('#')[0]}`;
       asked.set(key, [...(asked.get(key) || []), node]);
     });
@@ -31,16 +49,20 @@
       const {counts, keys: made = {}} = await answer.json();
       for (const key of some) {
         const name = key.slice(key.indexOf(' ') + 1);
-        const count = counts[name] ?? counts[made[name]] ?? 0;
-        const words = /** @type {any} */ ((page.DISQUSWIDGETS && page.DISQUSWIDGETS.text) || {});
-        const given = words[count === 0 ? 'zero' : count === 1 ? 'one' : 'multiple'];
-        const form = typeof given === 'string' && given ? given : '{num}';
-        for (const node of asked.get(key) || []) node.textContent = form.replace('{num}', String(count));
+        const count = own(counts, name) ?? own(counts, own(made, name)) ?? 0;
+        for (const node of asked.get(key) || []) node.textContent = form(count).replace('{num}', String(count));
       }
     }
   }
+  const start = () => {
+    show().catch(() => {
+      // Without an answer links stay as they are.
+    });
+  };
   if (!page.DISQUSWIDGETS || typeof page.DISQUSWIDGETS !== 'object') page.DISQUSWIDGETS = {};
-  page.DISQUSWIDGETS.getCount = () => void show();
-  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => void show());
-  else void show();
+  given(() => {
+    page.DISQUSWIDGETS.getCount = start;
+  });
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
+  else start();
 })();

@@ -11,9 +11,12 @@ const read = (/** @type {string} */ name) =>
     'document',
     'console',
     'Element',
+    'location',
+    'fetch',
     readFileSync(new URL(`../../../cackled/web/adapters/${name}.js`, import.meta.url), 'utf8'),
   );
 const SCRIPTS = {disqus: read('disqus'), fastcomments: read('fastcomments'), widgetpack: read('widgetpack')};
+const COUNT = read('disqus_count');
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). @param {number} seed */
 function dice(seed) {
@@ -213,6 +216,76 @@ test('wpac_init of any kind', () => {
     page.wpac_init.push(some(), null, 7);
     assert.ok(!page.cackle_widget || Array.isArray(page.cackle_widget) || page.cackle_widget.map);
   });
+});
+
+/** A page with *nodes* and *words* (of `DISQUSWIDGETS`), where counts are answered by *answer*. @param {any} words @param {any[]} nodes @param {string} by @param {(url: URL) => any} answer */
+function counting(words, nodes, by, answer) {
+  const script = {src: 'https://c.example/disqus/1/count.js', dataset: {by}};
+  const document = {currentScript: script, readyState: 'complete', querySelectorAll: () => nodes};
+  /** @type {URL[]} */
+  const asked = [];
+  const page = /** @type {any} */ ({DISQUSWIDGETS: words});
+  const fetch = async (/** @type {string} */ url) => {
+    asked.push(new URL(url));
+    return answer(asked[asked.length - 1]);
+  };
+  COUNT(page, document, console, Object, {href: 'https://page.example/here'}, fetch);
+  return {page, asked, done: () => new Promise(then => setTimeout(then))};
+}
+
+test('links that are counted, of any kind', async () => {
+  const texts = PLAIN.filter(one => typeof one === 'string');
+  for (let seed = 1; seed <= ROUNDS; seed++) {
+    const chance = dice(seed);
+    const why = `seed ${seed}`;
+    const text = () => texts[Math.floor(chance() * texts.length)];
+    const nodes = Array.from({length: Math.floor(chance() * 70)}, (_, n) => ({
+      href: chance() < 0.5 ? `https://page.example/${n}#disqus_thread` : anything(chance),
+      dataset: {...(chance() < 0.4 ? {disqusIdentifier: text()} : {}), ...(chance() < 0.4 ? {disqusUrl: text()} : {})},
+      textContent: 'as it was',
+    }));
+    const forms = {zero: anything(chance), one: anything(chance), multiple: anything(chance)};
+    const words = chance() < 0.5 ? {text: forms} : anything(chance);
+    const well = chance() < 0.7;
+    const {page, asked, done} = counting(words, nodes, chance() < 0.5 ? 'name' : 'url', url => {
+      if (!well && chance() < 0.5) fail();
+      const counts = Object.fromEntries(
+        [...url.searchParams.values()].filter(() => chance() < 0.5).map(one => [one, 3]),
+      );
+      return {ok: well || chance() < 0.5, json: async () => (well ? {counts} : anything(chance))};
+    });
+    await done();
+    for (const url of asked) {
+      assert.equal(url.origin + url.pathname, 'https://c.example/api/v1/sites/1/counts', why);
+      const names = [...url.searchParams.keys()];
+      assert.ok(names.length && names.length <= 30 && names.every(name => /^(channel|url)$/.test(name)), why);
+    }
+    // Each has a number, or a form of the page's; where nothing came it stays as it was.
+    for (const {textContent} of nodes) {
+      const forms_ = texts.map(String).concat('0', '3', ...(well ? [] : ['as it was']));
+      assert.ok(forms_.includes(textContent) || (!well && typeof textContent === 'string'), `${why}: ${textContent}`);
+    }
+    assert.ok(page.DISQUSWIDGETS, why);
+  }
+});
+
+test('counts stand in their forms, by address and by name', async () => {
+  const link = (/** @type {string} */ href, dataset = {}) => ({href, dataset, textContent: ''});
+  const nodes = [
+    link('https://page.example/a#disqus_thread'), link('https://page.example/b#disqus_thread'),
+    link('https://page.example/c#disqus_thread', {disqusIdentifier: 'constructor'}),
+    link('https://page.example/d', {disqusUrl: 'https://page.example/b'}),
+  ]; // prettier-ignore
+  const words = {text: {zero: 'none', one: '{num} comment', multiple: '{num} comments'}};
+  const {page, asked, done} = counting(words, nodes, 'name', () => ({
+    ok: true,
+    json: async () => ({counts: {'/a': 1, 'https://page.example/b': 7}, keys: {'https://page.example/a': '/a'}}),
+  }));
+  await done();
+  assert.deepEqual(nodes.map(one => one.textContent), ['1 comment', '7 comments', 'none', '7 comments']); // prettier-ignore
+  page.DISQUSWIDGETS.getCount();
+  await done();
+  assert.equal(asked.length, 2);
 });
 
 test('the ordinary configurations come through', () => {
