@@ -124,7 +124,7 @@ class Providers:
 
         Raises:
             BadField: it can't work like that.
-            Outdated: it has another version by now.
+            Outdated: it has another version by now, or is there already.
         """
         if _NAME.fullmatch(provider.name) is None or provider.name in _TAKEN:
             raise BadField("A name has small letters, figures and hyphens, and begins with a letter.", field="name")
@@ -139,8 +139,10 @@ class Providers:
             provider.position, provider.version or MOST,
         )  # fmt: skip
         if not rows:
-            if provider.version or any(one.name == provider.name for one in await self.all()):
+            if provider.version:
                 raise Outdated
+            if any(one.name == provider.name for one in await self.all()):
+                raise Outdated("That name is taken: the site has a provider of that name already.")
             raise BadField(f"A site has at most {MOST} ways to sign in.", field="name")
         return int(rows[0][0])
 

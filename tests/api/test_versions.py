@@ -85,6 +85,9 @@ class VersionTests(ApiCase):
         taking = {route.name for route in staff if set(VERSIONED) <= set(refusals(route))}
         self.assertEqual(taking, set(await self.cases()))
         self.assertEqual({route.name for route in staff} - taking, set(FREE))
+        # Deleting and resetting take none.
+        gone = [route for route in registry().routes if route.method == "DELETE"]
+        self.assertEqual([route.name for route in gone if "if-match" in refusals(route)], [])
 
     async def test_each(self) -> None:
         """428 without a version, 412 with one that is no more, and of two at the same moment one comes through."""

@@ -55,3 +55,19 @@ class SiteTests(BrowserCase):
         # Who agreed is led away from what is no more.
         bob.get_by_role("heading", name="Your sites").wait_for()
         self.assertEqual(bob.get_by_text("Shop & Sons").count(), 0)
+
+    def test_provider(self) -> None:
+        """A way to sign in under a name that is taken: that is said, and what was typed stays."""
+        page = self.staff("ann@staff.example", "1")
+        page.goto(f"{self.daemon.url.replace('127.0.0.1', 'localhost')}/panel/sites/1/providers")
+        for secret in ("first", "second"):
+            page.get_by_role("button", name="Add a provider").click()
+            form = page.get_by_role("dialog")
+            form.get_by_label("Client id").fill(secret)
+            form.get_by_label("Secret").fill(secret)
+            form.get_by_role("button", name="Save").click()
+            if secret == "first":
+                form.wait_for(state="detached")
+                page.get_by_role("button", name="Change: google").wait_for()
+        form.get_by_role("alert").get_by_text("There is a provider of that name already.").wait_for()
+        self.assertEqual(form.get_by_label("Client id").input_value(), "second")

@@ -111,6 +111,12 @@ class OwnerTests(SignInCase):
         one = next(one for one in made.json()["providers"] if one["name"] == "second")
         self.assertTrue(one["hasSecret"] and one["redirect"].endswith("/auth/1/second/callback"))
         self.assertNotIn("hush", made.body.decode())
+        # What is to be new has a name that is taken.
+        again = await owner.ask("PUT", f"{path}/second", body, if_match='"0"')
+        self.assertEqual((again.status, again.slug), (412, "outdated"))
+        self.assertIn("name is taken", again.json()["detail"])
+        late = await owner.ask("PUT", f"{path}/second", body, if_match='"7"')
+        self.assertEqual((late.status, "meanwhile" in late.json()["detail"]), (412, True))
         await owner.change("PUT", f"{path}/second", {"kind": "oidc", "issuer": "https://id.example", "clientId": "d"})
         provider = await self.ways.providers(self.site).find("second")
         self.assertEqual((provider.client_id, await self.ways.providers(self.site).secret(provider)), ("d", "hush"))

@@ -96,7 +96,7 @@ class MailTemplateRoutes:
                   summary="Change a mail template. Requires If-Match, \"0\" where there is none.",
                   answer=Template, scope="sync", refusals=VERSIONED, **staff),
             Route(method="DELETE", path=one, name="resetMailTemplate", handler=self.reset, status=204,
-                  summary="Reset a mail template to the default.", scope="sync", **staff),
+                  summary="Reset a mail template to the default, whatever it is now.", scope="sync", **staff),
             Route(method="POST", path=one + "/preview", name="previewMailTemplate",
                   summary="Preview a mail template with sample data.", handler=self.preview, body=Template,
                   answer=MailPreview, scope="read", **staff),

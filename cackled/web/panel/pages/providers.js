@@ -161,7 +161,13 @@ function Edit({base, old, onClose, onDone, onTheirs}) {
       position: old?.position ?? 0,
     };
     const path = `${base}/${encodeURIComponent(name.trim() || kind)}`;
-    await put(path, secret ? {...body, secret} : body, {match: tagOf(old)});
+    try {
+      await put(path, secret ? {...body, secret} : body, {match: tagOf(old)});
+    } catch (error) {
+      // What was to be new is there: by its name, not by what a colleague changed.
+      if (old || /** @type {any} */ (error).status !== 412) throw error;
+      throw Object.assign(new Error(t('providers.taken')), {status: 412});
+    }
     onDone();
   };
   return html`<${Dialog} title=${old ? `${t('change')}: ${old.name}` : t('providers.add')} onClose=${onClose}>
