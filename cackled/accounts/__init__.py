@@ -15,6 +15,7 @@ from cackled.accounts.links import AccountLinks
 from cackled.accounts.members import Members
 from cackled.accounts.passkeys import Passkeys
 from cackled.accounts.passwords import Passwords
+from cackled.accounts.pictures import AccountPictures
 from cackled.accounts.second_factors import Factors
 from cackled.accounts.sessions import DROP_OLD_SESSIONS, AccountSessions
 from cackled.accounts.signin import SignIn
@@ -23,7 +24,7 @@ from cackled.accounts.store import DROP_ACCOUNT_LOG, DROP_UNVERIFIED, People
 from cackled.accounts.throttle import Throttle
 from cackled.domain.audit import Audit
 from cackled.domain.mail_templates import MailTemplates
-from cackled.products.product import Feature, SharedParts
+from cackled.products.product import Feature, Limit, SharedParts
 
 
 def make_sign_in(parts: SharedParts) -> SignIn:
@@ -85,6 +86,7 @@ FEATURE = Feature(
     shared={
         SignIn: make_sign_in,
         People: lambda parts: People(parts.database),
+        AccountPictures: lambda parts: AccountPictures(parts.database),
         AccountSessions: lambda parts: AccountSessions(parts.database, parts.random),
         AccountLinks: lambda parts: AccountLinks(parts.database, parts.random),
         Members: lambda parts: Members(parts.database, parts.random),
@@ -104,6 +106,7 @@ FEATURE = Feature(
         Audit: lambda parts, site: Audit(site, parts.database),
         MailTemplates: lambda parts, site: MailTemplates(site, parts.database),
     },
+    limits=(Limit(name="picture", rate=0.05, burst=10),),
     problems={
         "wrong-password": 401, "link-spent": 401, "second-factor": 401, "wrong-code": 401, "wrong-passkey": 401,
         "signup-closed": 403, "keys": 409, "last-owner": 409, "passkeys": 409, "sites": 409, "deletion": 409,

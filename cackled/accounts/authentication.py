@@ -49,6 +49,7 @@ class Gate:
             account=known.account,
             name=known.name or known.email.partition("@")[0],
             email=known.email,
+            picture=known.picture,
             role=known.role or "",
             sections=tuple(known.sections or ()),
             session=known.session,

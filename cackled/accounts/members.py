@@ -29,7 +29,8 @@ SELECT_MEMBERS = Query(
     "select_members",
     f"""
     select a.id, a.email, a.name, m.role, m.sections, {_TIME.format("m.created_at")}, (
-      select {_TIME.format("max(s.seen_at)")} from catalog.account_session s where s.account_id = a.id), {_VERSION}
+      select {_TIME.format("max(s.seen_at)")} from catalog.account_session s where s.account_id = a.id), {_VERSION},
+      case when a.picture <> '' then '/avatar/staff/' || a.picture else '' end
     from catalog.membership m join catalog.account a on a.id = m.account_id
     where m.site_id = $1 order by m.created_at, a.id
     """,
@@ -123,7 +124,8 @@ ACCEPT_INVITATION = Query(
 
 
 class Member(Struct, frozen=True):
-    """A member of a site; times are text, in UTC. ``version``: the ETag of role and sections."""
+    """A member of a site; times are text, in UTC. ``version``: the ETag of role and sections;
+    ``picture``: the address of their picture on this server, or ``""``."""
 
     account: str
     email: str
@@ -133,6 +135,7 @@ class Member(Struct, frozen=True):
     since: str
     seen: str | None
     version: int
+    picture: str
 
 
 class Invitation(Struct, frozen=True):

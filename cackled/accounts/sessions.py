@@ -38,7 +38,7 @@ SELECT_ACCOUNT_SESSION = Query(
     "select_account_session",
     """
     select s.id, a.id, a.email, a.name, m.role, m.sections, extract(epoch from now() - s.fresh_at)::float8,
-      extract(epoch from now() - s.seen_at)::float8
+      extract(epoch from now() - s.seen_at)::float8, a.picture
     from catalog.account_session s join catalog.account a on a.id = s.account_id
     left join catalog.membership m on m.account_id = a.id and m.site_id = $2
     where s.token_hash = $1 and s.expires_at > now() and s.seen_at > now() - make_interval(secs => $3)
@@ -105,6 +105,7 @@ class Known(Struct, frozen=True):
     sections: list[str] | None
     fresh_age: float
     seen_age: float
+    picture: str
 
 
 class Listed(Struct, frozen=True):

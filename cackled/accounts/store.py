@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from cackled.accounts.pictures import show_picture
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
@@ -23,7 +24,7 @@ INSERT_ACCOUNT = Query(
     """,
     ("text", "text", "text"),
 )
-_COLUMNS = "id, email, name, password, totp, totp_step, verified_at is not null"
+_COLUMNS = "id, email, name, password, totp, totp_step, verified_at is not null, picture"
 SELECT_ACCOUNT = Query("select_account", f"select {_COLUMNS} from catalog.account where id = $1", ("bigint",))
 SELECT_ACCOUNT_BY_EMAIL = Query(
     "select_account_by_email", f"select {_COLUMNS} from catalog.account where email_key = $1", ("text",)
@@ -133,7 +134,8 @@ _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\x9f]{1,64}@[^\s@<>(),;:
 
 
 class Account(Struct, frozen=True):
-    """An account. ``password`` and ``totp`` are what is stored of them, None where there is none."""
+    """An account. ``password`` and ``totp`` are what is stored of them, None where there is none;
+    ``picture`` is what stands in the address of its picture, ``""`` where it has none."""
 
     id: int
     email: str
@@ -142,6 +144,7 @@ class Account(Struct, frozen=True):
     totp: bytes | None
     totp_step: int
     verified: bool
+    picture: str = ""
 
     @property
     def shown(self) -> str:
@@ -242,8 +245,8 @@ class People:
     def _one(rows: Any) -> Account | None:
         if not rows.rows:
             return None
-        id_, email, name, password, totp, step, verified = rows.rows[0]
-        return Account(id_, email, name, password, None if totp is None else bytes(totp), step, verified)
+        id_, email, name, password, totp, step, verified, picture = rows.rows[0]
+        return Account(id_, email, name, password, None if totp is None else bytes(totp), step, verified, picture)
 
     async def appoint(self, site: int, account: int, role: str, sections: tuple[str, ...] = ()) -> None:
         """Give an account a role on a site, in place of the one that it has."""
@@ -298,6 +301,7 @@ class People:
         `cackled.accounts.deleted_accounts.Forgetting.remove` sees that it stays deleted.
         """
         sites = [one.site for one in await self.sites(account)]
+        await show_picture(self.database, account, "")
         for part in self.database.parts:
             await part.system.write(FORGET_IN_AUDIT, f"account:{account}")
         await self._database.write(DELETE_ACCOUNT, account)

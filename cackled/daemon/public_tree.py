@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.web.resource import IResource
 
 from cackled.accounts.authentication import Gate
+from cackled.accounts.pictures import AccountPictures
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.adapters import PLACES, Adapters
 from cackled.api.bootstrap import Bootstrap
@@ -135,7 +136,10 @@ def public_tree(
             application.sites, application.database, application.shared[DownloadLinks],
             application.shared[KnownFormats],
         ),
-        avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
+        avatar=AvatarResource(
+            application.sites, application.shared[Pictures], limits, client_address,
+            application.shared[AccountPictures].body,
+        ),
         media=MediaResource(
             application.sites, application.shared[Gallery], limits, client_address, application.signed_media
         ),

@@ -24,6 +24,7 @@ from cackled.domain.names import skeleton
 from cackled.domain.outbox import Retry, Work
 from cackled.domain.sessions import BY_SITE, GUEST, Session
 from cackled.domain.site import Site
+from cackled.domain.staff import Staff
 from cackled.domain.text import clean_name
 from cackled.events import Position
 from cackled.shared_calls import SharedCalls
@@ -61,7 +62,7 @@ SELECT_PERSON = Query(
     """
     select p.name, p.email, p.email_verified, p.avatar, p.url, p.groups, p.badges, p.staff, p.level, p.private,
       p.gravatar, case when p.signed_out_at = '-infinity' then 0 else extract(epoch from p.signed_out_at)::float8 end,
-      extract(epoch from p.created_at)::float8, p.picture
+      extract(epoch from p.created_at)::float8, p.picture, p.staff_picture
     from person p where p.site_id = $1 and p.visitor_id = $2
     """,
     ("int", "bigint"),
@@ -105,6 +106,21 @@ SET_PICTURE = Query(
     select exists (select from changed) from person p where p.site_id = $1 and p.visitor_id = $2
     """,
     ("int", "bigint", "text"),
+)
+# $2: whose, by what signed them in; what they wrote shows it, too.
+SET_STAFF_PICTURE = Query(
+    "set_staff_picture",
+    """
+    with changed as (
+      update person p set staff_picture = $3 from person_identity i
+      where i.site_id = any($1) and i.provider = 'staff' and i.subject = $2 and p.site_id = i.site_id
+        and p.visitor_id = i.visitor_id and p.staff_picture <> $3
+      returning p.site_id, p.visitor_id
+    )
+    insert into outbox (site_id, kind, body)
+    select site_id, 'people', concat('{"visitor":"', visitor_id, '","from":"0"}') from changed
+    """,
+    ("int[]", "text", "text"),
 )
 IS_BANNED = Query(
     "is_person_banned", "select coalesce(ban_of($1, '', $2, $3::text::inet) = 'ban', false)",
@@ -167,6 +183,8 @@ class Person(Struct, frozen=True):
     created: float
     # The number of a picture that they uploaded, or "".
     picture: str = ""
+    # What stands in the address of their account's picture, of staff; or "".
+    staff_picture: str = ""
 
 
 class Crowd:
@@ -321,6 +339,10 @@ class People:
         if not rows:
             raise NotFound("There is no such person.")
         return bool(rows[0][0])
+
+    async def set_staff_picture(self, staff: Staff) -> None:
+        """Show the picture of a colleague who writes here, as their account has it now."""
+        await self._database.write(SET_STAFF_PICTURE, [self._site.id], staff.actor, staff.picture)
 
     async def banned(self, visitor: int, address: str) -> bool:
         """Whether a visitor, or whoever has that address, is banned from the whole site."""

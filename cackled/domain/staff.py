@@ -37,10 +37,16 @@ def includes(role: str, needed: str) -> bool:
     return not needed or (needed == ANY and role in INCLUDES) or needed in INCLUDES.get(role, ())
 
 
+def picture_url(picture: str) -> str:
+    """The address on this server of a picture of staff, ``""`` where they have none."""
+    return f"/avatar/staff/{picture}" if picture else ""
+
+
 class Staff(Struct, frozen=True, kw_only=True):
     """Who makes a call of staff: an account (``account``), or a server with a site's key (``key``).
 
     - ``name``: what colleagues see; ``email`` is ``""`` for a key.
+    - ``picture``: what stands in the address of their picture (`picture_url`), ``""``: they have none.
     - ``role``: on the site of the call; ``""`` for a key, and where the call is about no site.
     - ``sections``: the sections of the site that a moderator is for; none: all.
     - ``scopes``: what a key is for; ``session``: which of the account's sessions it is.
@@ -51,6 +57,7 @@ class Staff(Struct, frozen=True, kw_only=True):
     key: int = 0
     name: str
     email: str = ""
+    picture: str = ""
     role: str = ""
     sections: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()

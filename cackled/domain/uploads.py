@@ -29,6 +29,8 @@ class Uploads(Struct, frozen=True):
     ``square`` makes a still square WebP (bytes, points of a side) of a file that somebody else keeps, in a confined
     process; nothing is kept.
 
+    ``portrait`` does the same with what a member of staff sends, as the picture of their account.
+
     Raises:
         Refused: the site takes none, or not this one.
         OSError: it can't be kept.
@@ -42,3 +44,4 @@ class Uploads(Struct, frozen=True):
     brought: Callable[[Site, bytes, str, int], Awaitable[str]]
     read: Callable[[Site, str], Awaitable[bytes | None]]
     square: Callable[[bytes, int], Awaitable[bytes]]
+    portrait: Callable[[bytes, int], Awaitable[bytes]]

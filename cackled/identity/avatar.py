@@ -1,5 +1,7 @@
 """``/avatar/{site}/{visitor}``: a person's picture, fetched for readers by us and made anew.
 
+``/avatar/staff/{picture}`` is that of a member of staff, whose account has it (`cackled.accounts.pictures`).
+
 Who keeps the picture learns nothing of who looks at it, and nothing that a stranger uploaded is given out as it came:
 a confined process decodes it, cuts it to a square, and writes it as WebP without whatever else was in it. A picture by
 the hash of the person's mail (Gravatar's way) is asked for only where the person wants that.
@@ -7,8 +9,9 @@ the hash of the person's mail (Gravatar's way) is asked for only where the perso
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import sha256
 from typing import Any
 
@@ -41,6 +44,9 @@ MOST_BYTES = 1_048_576
 MOST_KEPT, KEPT, NONE_KEPT = 16_777_216, 86_400.0, 600.0
 # Pictures that are fetched at the same time.
 AT_ONCE = 8
+
+# The name of a picture of staff.
+_STAFF_NAME = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 # What the source of a picture that a person uploaded begins with; its number follows.
 _OWN = "own:"
@@ -147,9 +153,11 @@ class AvatarResource(AsyncResource):
     takes_rest = True
 
     def __init__(
-        self, sites: SiteDirectory, pictures: Pictures, limits: CallLimits, client_address: Callable[[Any], str]
-    ) -> None:
+        self, sites: SiteDirectory, pictures: Pictures, limits: CallLimits, client_address: Callable[[Any], str],
+        staff: Callable[[str], Awaitable[bytes | None]],
+    ) -> None:  # fmt: skip
         super().__init__(self.answer, (b"GET", b"HEAD"))
+        self._staff = staff
         self._sites = sites
         self._pictures = pictures
         self._limits = limits
@@ -158,14 +166,28 @@ class AvatarResource(AsyncResource):
     async def answer(self, request: Request) -> Response:
         """The picture, or 404."""
         path = [one.decode("ascii", "replace") for one in request.postpath or ()]
+        if len(path) == 2 and path[0] == "staff" and _STAFF_NAME.fullmatch(path[1]):
+            return await self._answer(request, 0, self._of_staff(path[1]))
         if len(path) != 2 or not all(one.isascii() and one.isdigit() and len(one) < 20 for one in path):
             return problem(404)
         site = self._sites.find(int(path[0]))
         if site is None or int(path[1]) >= 2**63:
             return problem(404)
+        return await self._answer(request, site.id, self._pictures.find(site, int(path[1])))
+
+    async def _of_staff(self, name: str) -> Picture:
+        return Picture(await self._staff(name) or b"", True)
+
+    async def _answer(self, request: Request, site: int, finding: Coroutine[Any, Any, Picture]) -> Response:
         try:
-            self._limits.take("reads", self._client_address(request), site.id)
-            found = await self._pictures.find(site, int(path[1]))
+            self._limits.take("reads", self._client_address(request), site)
+        except TooFast as error:
+            finding.close()
+            answer = problem(429, "too-fast")
+            answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after or 1))))
+            return answer
+        try:
+            found = await finding
         except TooFast as error:
             answer = problem(429, "too-fast")
             answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after or 1))))

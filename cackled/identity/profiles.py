@@ -11,6 +11,7 @@ from cackled.domain.people import People, Person
 from cackled.domain.read_options import Reading
 from cackled.domain.sessions import BY_SITE
 from cackled.domain.site import Site
+from cackled.domain.staff import picture_url
 from cackled.identity.answers import ProfileAnswer
 
 # Seconds for which somebody is new.
@@ -39,6 +40,8 @@ SELECT_VISITOR = Query(
 
 def picture_of(site: int, visitor: int, person: Person) -> str | None:
     """The address of a person's picture, as the database's ``author_extra`` makes it; None where they have none."""
+    if person.staff_picture:
+        return picture_url(person.staff_picture)
     if person.picture or person.avatar or (person.gravatar and person.email_verified):
         return f"/avatar/{site}/{visitor}"
     return None

@@ -79,7 +79,8 @@ class MediaStore:
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
         return Uploads(
-            self._upload, admit, self._fetched, self._again, self._any, self._brought, self._read, self.workshop.square
+            self._upload, admit, self._fetched, self._again, self._any, self._brought, self._read, self.workshop.square,
+            self._portrait,
         )
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
@@ -87,6 +88,11 @@ class MediaStore:
 
     async def _brought(self, site: Site, raw: bytes, alt: str, visitor: int) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, admitted=True)).id}"
+
+    async def _portrait(self, raw: bytes, side: int) -> bytes:
+        if self.scanner is not None:
+            await self.scanner.check(raw)
+        return await self.workshop.square(raw, side)
 
     async def _read(self, site: Site, number: str) -> bytes | None:
         found = (await find_media(self.database, site.id, [number])).get(number)

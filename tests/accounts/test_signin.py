@@ -49,7 +49,9 @@ class SignInTests(SignInCase):
         token = cookies(answer)[COOKIE]
         who = {**OWN, "cookie": f"{COOKIE}={token}"}
         me = (await self.ask("GET", "/api/v1/auth/me", **who)).json()
-        self.assertEqual(me["account"], {"id": str(self.ann), "email": "Ann@one.example", "name": "Ann"})
+        self.assertEqual(
+            me["account"], {"id": str(self.ann), "email": "Ann@one.example", "name": "Ann", "picture": ""}
+        )
         self.assertEqual(me["sites"], [{"site": 1, "name": "One", "role": "owner", "sections": [], "logo": ""}])
         self.assertNotIn(token, str(self.sql("select * from catalog.account_session")))
         gone = await self.ask("POST", "/api/v1/auth/logout", **who)

@@ -29,11 +29,12 @@ class LinkBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountAnswer(Struct, frozen=True):
-    """An account, as its owner sees it."""
+    """An account, as its owner sees it. ``picture`` is the address of its picture on this server, or ``""``."""
 
     id: Id
     email: str
     name: str
+    picture: str = ""
 
 
 class SiteAnswer(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -12,6 +13,7 @@ from cackled.accounts.authentication import SESSION
 from cackled.accounts.deleted_accounts import Forgetting
 from cackled.accounts.passkeys import Passkey, Passkeys, Place
 from cackled.accounts.passwords import check_password
+from cackled.accounts.pictures import AccountPictures
 from cackled.accounts.second_factors import Factors, Setup
 from cackled.accounts.sessions import AccountSessions, Listed
 from cackled.accounts.signin import SignIn
@@ -21,6 +23,7 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.api.staff import own_origin, prefix, set_cookie
 from cackled.domain.errors import NotFound, Unauthorized
+from cackled.domain.staff import picture_url
 from cackled.transport.response import Response
 
 Code = Annotated[str, Meta(max_length=40)]
@@ -130,7 +133,7 @@ async def rename(call: Call) -> AccountAnswer:
     """Change the name that colleagues see."""
     account = await owner_of(call)
     name = await call.shared(People).rename(account.id, call.body.name)
-    return AccountAnswer(str(account.id), account.email, name)
+    return AccountAnswer(str(account.id), account.email, name, picture_url(account.picture))
 
 
 async def set_password(call: Call) -> None:
@@ -261,8 +264,12 @@ async def passkey_login(call: Call) -> Response:
 async def export(call: Call) -> dict[str, Any]:
     """Export everything stored about the account."""
     account, people = await owner_of(call), call.shared(People)
+    picture = await call.shared(AccountPictures).body(account.picture)
     return {
-        "account": {"id": str(account.id), "email": account.email, "name": account.name, "verified": account.verified},
+        "account": {
+            "id": str(account.id), "email": account.email, "name": account.name, "verified": account.verified,
+            "picture": None if picture is None else b64encode(picture).decode(),
+        },
         "sites": await people.sites(account.id),
         "sessions": await call.shared(AccountSessions).listed(account.id),
         "passkeys": await call.shared(Passkeys).listed(account.id),

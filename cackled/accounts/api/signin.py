@@ -17,6 +17,7 @@ from cackled.api.route import Caller, Route
 from cackled.api.staff import cookie, prefix, set_cookie
 from cackled.database.query import ReadPreference
 from cackled.domain.logo import logo_of
+from cackled.domain.staff import picture_url
 from cackled.transport.response import Response
 
 MARK = "known"
@@ -38,7 +39,7 @@ async def me_of(call: Call, account: Account) -> MeAnswer:
     """What *account* is and where it works."""
     sites = await call.shared(People).sites(account.id)
     return MeAnswer(
-        AccountAnswer(str(account.id), account.email, account.name),
+        AccountAnswer(str(account.id), account.email, account.name, picture_url(account.picture)),
         [site_answer(call, one) for one in sites],
     )
 
@@ -90,7 +91,7 @@ async def me(call: Call) -> Any:
     staff = call.colleague
     sites = await call.shared(People).sites(staff.account, ReadPreference.PRIMARY_PREFERRED)
     return MeAnswer(
-        AccountAnswer(str(staff.account), staff.email, staff.name),
+        AccountAnswer(str(staff.account), staff.email, staff.name, picture_url(staff.picture)),
         [site_answer(call, one) for one in sites],
     )
 

@@ -157,10 +157,14 @@ class Row(Chat, frozen=True, kw_only=True):
 
 
 class MessageAuthor(Struct, frozen=True):
-    """Who wrote a message: a visitor's id, ``account:7`` of an operator, or nobody."""
+    """Who wrote a message: a visitor's id, ``account:7`` of an operator, or nobody.
+
+    ``avatar``: of an operator with a picture, its address on this server.
+    """
 
     id: str
     name: str
+    avatar: str | UnsetType = UNSET
 
 
 class MessageEvent(Struct, frozen=True):

@@ -187,7 +187,7 @@ class Desks:
         """
         first = "online" if look and staff.role == "operator" else "away"
         rows = await self._write(
-            queries.BEAT_DESK, staff.account, staff.name, viewing if look else None, first, self._channel
+            queries.BEAT_DESK, staff.account, staff.name, viewing if look else None, first, self._channel, staff.picture
         )
         if rows[0][0] == "online" and look:
             await self.route()

@@ -194,11 +194,11 @@ BEAT_DESK = Query(
     "beat_desk",
     """
     select b.state, coalesce(r.seq, 0), coalesce(r.id, 0)
-    from beat_desk($1, $2, $3, $4, $5, $6) b (state) left join lateral (
+    from beat_desk($1, $2, $3, $4, $5, $6, $7) b (state) left join lateral (
       select h.seq, h.id from staff_section_channel x join channel h on h.site_id = x.site_id and h.id = x.channel_id
       where x.site_id = $1 and x.sections = array[chr(1) || 'chat']) r on true
     """,
-    ("int", "bigint", "text", "bigint", "text", "bigint"),
+    ("int", "bigint", "text", "bigint", "text", "bigint", "text"),
 )
 SET_DESK = Query(
     "set_desk", "select set_desk($1, $2, $3, $4, $5, $6, $7, $8, $9)",

@@ -90,6 +90,7 @@ SELECT_BOARD = Query(
       'open', (select count(*) from there t where t.state = 'open'),
       'operators', coalesce((
         select json_agg(json_build_object('id', 'account:' || d.account_id, 'name', d.name, 'state', d.state,
+          'avatar', case when d.picture <> '' then '/avatar/staff/' || d.picture else '' end,
           'capacity', d.capacity, 'chats', x.chats, 'waiting', x.unanswered, 'longest', x.longest)
           order by d.name, d.account_id)
         from (select * from chat_desk y where y.site_id = $1 and y.seen_at > now() - interval '1 day'

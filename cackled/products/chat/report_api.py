@@ -22,11 +22,15 @@ MOST_DAYS = 400
 
 
 class BoardOperator(Struct, frozen=True):
-    """An operator. ``waiting``: conversations of theirs that wait for an answer; ``longest``: seconds of one."""
+    """An operator. ``waiting``: conversations of theirs that wait for an answer; ``longest``: seconds of one.
+
+    ``avatar`` is the address of their picture on this server, or ``""``.
+    """
 
     id: str
     name: str
     state: str
+    avatar: str
     capacity: int
     chats: int
     waiting: int

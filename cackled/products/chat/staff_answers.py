@@ -101,7 +101,8 @@ class DeskBody(Struct, frozen=True):
 class Desk(Struct, frozen=True):
     """An operator at their desk.
 
-    ``chats``: how many open conversations they have; ``chosen``: they chose a state themselves.
+    ``chats``: how many open conversations they have; ``chosen``: they chose a state themselves;
+    ``avatar``: the address of their picture on this server, or ``""``.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Desk(Struct, frozen=True):
     skills: list[str]
     chosen: bool
     chats: int
+    avatar: str = ""
 
 
 class DeskAnswer(Struct, frozen=True):

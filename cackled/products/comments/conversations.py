@@ -247,6 +247,7 @@ class Conversations:
             staff=staff.role or "moderator", stated=now,
         )  # fmt: skip
         session = await self._people.sign_in(facts, 0, self._number(), now)
+        await self._people.set_staff_picture(staff)
         return await self._comments.post(session, ChannelRef(key, url, title), source, "", parent=comment)
 
     async def edit(self, staff: Staff, comment: int, source: str, version: int | None, why: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import {html, useEffect, useRef, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
+import {Avatar} from './ui/parts.js';
 import {LANGUAGE_NAMES, choose, known, languages, number, t} from './words.js';
 
 /**
@@ -118,7 +119,10 @@ export function Frame({site, children}) {
       }
       ${role && html`<span class="mark">${t(`role.${role.role}`)}</span>`}
       <span class="grow"></span>
-      <a class="me" href=${address('/account')}><bdi>${me.value?.account.name || me.value?.account.email}</bdi></a>
+      <a class="me" href=${address('/account')}>
+        ${me.value?.account.picture && html`<${Avatar} picture=${me.value.account.picture} />`}
+        <bdi>${me.value?.account.name || me.value?.account.email}</bdi>
+      </a>
       <button type="button" class="link" onClick=${out}>${t('leave')}</button>
     </header>
     <div class="columns">

@@ -1,4 +1,6 @@
 // The panel: where staff work. One page; which view it shows goes by the address.
+// First: modules that widgets have too take from it what they find there as they begin.
+import './lazy.js';
 import {html, render, useEffect} from './libraries.js';
 import {Frame} from './frame.js';
 import {KeyList, startKeys} from './keys.js';

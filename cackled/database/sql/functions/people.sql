@@ -1,5 +1,5 @@
 -- Visitors who sign in: whose identity is whose, and what a visitor wrote before.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Somebody showed who they are: p_subject is the provider's own name for them. Gives the person, who is made where there
 -- is none: the guest p_guest (0: nobody) where that is no person yet, else the visitor p_new. A verified address of mail
@@ -66,7 +66,8 @@ $$;
 -- What comments show of their author beside id and name: members of JSON, '' of a guest.
 create or replace function author_extra(p_site int, p_visitor bigint) returns text language sql stable as $$
   select concat(
-    ',"avatar":', case when p.picture <> '' or p.avatar <> '' or (p.gravatar and p.email_verified)
+    ',"avatar":', case when p.staff_picture <> '' then concat('"/avatar/staff/', p.staff_picture, '"')
+                  when p.picture <> '' or p.avatar <> '' or (p.gravatar and p.email_verified)
                   then concat('"/avatar/', p_site, '/', p_visitor, '"') else 'null' end,
     ',"badges":', (
       select coalesce(json_agg(b order by n), '[]') from (

@@ -20,9 +20,10 @@ const EVENTS = {
 
 /**
  * A picture, else initials.
+ * @param {ChatPanel} w
  * @param {{id?: string, name: string, avatar?: string | null}} person
  */
-export function face({id = '', name, avatar}) {
+export function face(w, {id = '', name, avatar}) {
   const initials = name
     .split(/\s+/)
     .map(one => [...one][0] || '')
@@ -32,8 +33,8 @@ export function face({id = '', name, avatar}) {
   const hue = [...(id || name)].reduce((sum, one) => (sum * 31 + /** @type {number} */ (one.codePointAt(0))) % 360, 7);
   const node = el('span.face', {'aria-hidden': 'true'}, initials);
   node.style.setProperty('--hue', '' + hue);
-  if (avatar && /^(https?:\/)?\//.test(avatar)) {
-    const image = el('img', {src: avatar, alt: '', loading: 'lazy', onerror: () => image.remove()});
+  if (avatar) {
+    const image = el('img', {src: w.safe(avatar), alt: '', loading: 'lazy', onerror: () => image.remove()});
     node.append(image);
   }
   return node;
@@ -133,7 +134,7 @@ function draw(w, row) {
   return el(
     'div.row' + (mine ? '.mine' : '') + (row.first ? '.lead' : ''),
     null,
-    author && (row.first ? face(author) : el('span.face.none')),
+    author && (row.first ? face(w, author) : el('span.face.none')),
     el(
       'div.col',
       null,

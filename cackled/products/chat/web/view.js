@@ -22,7 +22,7 @@ export function draw(w) {
   const person = operator || {id: '', name: loader.text(greeting.name), avatar: greeting.avatar};
   const there = operator || info.status === 'online';
   w.head.replaceChildren(
-    ...(person.name ? [face(person)] : []),
+    ...(person.name ? [face(w, person)] : []),
     el(
       'div.titles',
       null,

@@ -3,7 +3,7 @@ import {html, useEffect} from '../libraries.js';
 import {get} from '../api.js';
 import {address} from '../router.js';
 import {useLoad, Loaded} from '../ui/load.js';
-import {Mark, Name} from '../ui/parts.js';
+import {Avatar, Mark, Name} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {number, t} from '../words.js';
 import {Head} from './pages_of.js';
@@ -71,7 +71,8 @@ export function BoardPage({site, work}) {
                   label: t('name'),
                   cell: (/** @type {any} */ one) =>
                     html`<span class="row"
-                      ><span class=${`dot ${one.state}`} aria-hidden="true"></span><${Name} name=${one.name}
+                      ><span class=${`dot ${one.state}`} aria-hidden="true"></span
+                      ><${Avatar} name=${one.name} id=${one.id} picture=${one.avatar} /><${Name} name=${one.name}
                     /></span>`,
                 },
                 {label: t('chat.desk'), cell: (/** @type {any} */ one) => t(`chat.desk.${one.state || 'lost'}`)},

@@ -1,5 +1,6 @@
 // Somebody's own account: name, password, second factors, passkeys, where it is signed in, and the end of it.
 import {html, useState} from '../libraries.js';
+import {OwnPicture} from './account_picture.js';
 import {ask, get, patch, post, put, remove} from '../api.js';
 import * as passkeys from '../passkeys.js';
 import {go} from '../router.js';
@@ -17,7 +18,7 @@ import {t} from '../words.js';
 export function AccountPage() {
   return html`<div class="page narrow">
     <${Heading}>${t('account.title')}<//>
-    <${Name} /><${SignInWays} /><${Sessions} /><${End} />
+    <${Name} /><${OwnPicture} /><${SignInWays} /><${Sessions} /><${End} />
   </div>`;
 }
 

@@ -6,11 +6,11 @@ import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
 import {Choice, Copy, Field, Form} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
-import {Heading, Mark, Name, When} from '../ui/parts.js';
+import {Avatar, Heading, Mark, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {t} from '../words.js';
 
-/** @typedef {{account: string, email: string, name: string, role: string, sections: string[], since: string, seen: string | null, version: number}} Member */
+/** @typedef {{account: string, email: string, name: string, role: string, sections: string[], since: string, seen: string | null, version: number, picture: string}} Member */
 /** @typedef {{id: string, email: string, role: string, sections: string[], created: string, expires: string}} Invitation */
 
 const ROLES = ['owner', 'admin', 'moderator', 'operator', 'analyst'];
@@ -82,7 +82,8 @@ export function MembersPage({site}) {
               {
                 label: t('name'),
                 cell: (/** @type {Member} */ one) =>
-                  html`<${Name}
+                  html`<${Avatar} name=${one.name || one.email} id=${one.account} picture=${one.picture} />
+                    <${Name}
                       name=${one.name || one.email.split('@')[0]}
                     />${one.account === me.value?.account.id && html` <${Mark}>${t('you')}<//>`}`,
               },

@@ -68,8 +68,12 @@ export const Name = ({name}) => html`<bdi class="name">${name || t('guest')}</bd
 
 const TONES = 6;
 
-/** Initials on a colour that goes by the id. @param {{name?: string | null, id?: string | number}} props */
-export function Avatar({name, id = ''}) {
+/**
+ * A picture, else initials on a colour that goes by the id.
+ * @param {{name?: string | null, id?: string | number, picture?: string | null}} props
+ */
+export function Avatar({name, id = '', picture}) {
+  if (picture) return html`<img class="avatar" src=${picture} alt="" />`;
   const letters = [...(name || '?').trim()].slice(0, 1).join('').toUpperCase();
   let sum = 0;
   for (const one of String(id)) sum = (sum * 31 + /** @type {number} */ (one.codePointAt(0))) % 9973;

@@ -1,5 +1,5 @@
 -- Whether somebody is there: operators at their desks, who of them is lost, and what visitors are told of it.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- 0: nobody is there, 1: away, 2: online.
 create or replace function chat_status(p_site int) returns int language sql stable as $$
@@ -38,7 +38,7 @@ create or replace function chat_viewers(p_site int, p_chat bigint) returns text 
 $$;
 
 create or replace function desk_json(d chat_desk) returns text language sql stable as $$
-  select json_build_object('id', 'account:' || d.account_id, 'name', d.name,
+  select json_build_object('id', 'account:' || d.account_id, 'name', d.name, 'avatar', desk_avatar(d),
     'state', case when d.lost then 'away' else d.state end, 'capacity', d.capacity,
     'departments', array(select x::text from unnest(d.departments) x), 'languages', d.languages, 'skills', d.skills,
     'chosen', d.chosen,
@@ -47,9 +47,9 @@ create or replace function desk_json(d chat_desk) returns text language sql stab
 $$;
 
 -- An operator is at the desk, and looks at a conversation (null: at none). Their row is made by the first beat, in the
--- state p_first. Who was lost is back. Gives the state.
+-- state p_first. Who was lost is back. p_picture: as their account names it; null: as it is. Gives the state.
 create or replace function beat_desk(
-  p_site int, p_account bigint, p_name text, p_viewing bigint, p_first text, p_channel bigint
+  p_site int, p_account bigint, p_name text, p_viewing bigint, p_first text, p_channel bigint, p_picture text
 ) returns text language plpgsql as $$
 declare
   b chat_desk;
@@ -59,7 +59,7 @@ begin
   values (p_site, p_account, p_name, p_first, '-infinity') on conflict (site_id, account_id) do nothing;
   select * into b from chat_desk x where x.site_id = p_site and x.account_id = p_account for no key update;
   update chat_desk x set seen_at = now(), name = p_name, viewing = p_viewing, lost = false,
-    free_since = case when b.lost or b.seen_at = '-infinity' then now() else x.free_since end
+    picture = coalesce(p_picture, x.picture), free_since = case when b.lost or b.seen_at = '-infinity' then now() else x.free_since end
   where x.site_id = p_site and x.account_id = p_account returning * into d;
   if b.viewing is distinct from p_viewing then
     perform tell_operators(p_site, 'chat.viewing', concat('{"id":"', x.id, '","viewers":', chat_viewers(p_site, x.id), '}'))
@@ -68,15 +68,22 @@ begin
   if b.lost or b.seen_at < now() - interval '60 seconds' then
     perform tell_operators(p_site, 'desk.changed', desk_json(d));
     perform tell_status(p_site, p_channel, false);
+  elsif b.picture <> d.picture then
+    perform tell_operators(p_site, 'desk.changed', desk_json(d));
   end if;
   return d.state;
 end
 $$;
 
 -- The same, as releases of before call it.
+create or replace function beat_desk(
+  p_site int, p_account bigint, p_name text, p_viewing bigint, p_first text, p_channel bigint
+) returns text language sql as $$
+  select beat_desk(p_site, p_account, p_name, p_viewing, p_first, p_channel, null)
+$$;
 create or replace function beat_desk(p_site int, p_account bigint, p_name text, p_viewing bigint) returns text
 language sql as $$
-  select beat_desk(p_site, p_account, p_name, p_viewing, 'away', null)
+  select beat_desk(p_site, p_account, p_name, p_viewing, 'away', null, null)
 $$;
 
 -- Change an operator's own desk; null: as it is.

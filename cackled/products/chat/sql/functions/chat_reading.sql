@@ -1,15 +1,23 @@
 -- What visitors and operators see of conversations.
--- cackled: revision 5
+-- cackled: revision 6
 
 create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
   select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+
+-- The address of an operator's picture, '' where they have none.
+create or replace function desk_avatar(d chat_desk) returns text language sql immutable parallel safe as $$
+  select case when d.picture <> '' then '/avatar/staff/' || d.picture else '' end
 $$;
 
 -- A message as JSON: what everybody in the conversation sees.
 create or replace function message_json(m chat_message) returns text language sql stable as $$
   select concat(
     '{"id":"', m.id, '","author":{"id":"', coalesce(m.visitor_id::text, 'account:' || m.account_id, ''), '","name":',
-    to_json(m.author_name), '},"seq":', m.seq, ',"from":"', m.sender, '","kind":"', m.kind, '","text":',
+    to_json(m.author_name), case when m.account_id is not null then (
+      select ',"avatar":"' || desk_avatar(d) || '"' from chat_desk d
+      where d.site_id = m.site_id and d.account_id = m.account_id and d.picture <> '') end,
+    '},"seq":', m.seq, ',"from":"', m.sender, '","kind":"', m.kind, '","text":',
     to_json(m.text), ',"html":', to_json(m.html), ',"files":', sign_media(m.files), ',"created":"', chat_time(m.created_at), '","edited":',
     coalesce('"' || chat_time(m.edited_at) || '"', 'null'), ',"deleted":', m.deleted::text, ',"key":', to_json(m.key),
     case when m.event <> '' then ',"event":' || m.event end,
@@ -52,7 +60,7 @@ create or replace function chat_json(c chat, p_staff boolean) returns text langu
       when not p_staff and c.state = 'open' and c.offered_at is not null and not c.bot then 'waiting'
       when c.state = 'snoozed' then 'open' else c.state end,
     '","operator":', coalesce((
-      select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), ',"avatar":""}')
+      select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), ',"avatar":"', desk_avatar(d), '"}')
       from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee
         and (p_staff or c.offered_at is null)), 'null'),
     ',"position":', coalesce(chat_place(c)::text, 'null'), ',"wait":', coalesce(chat_wait(c)::text, 'null'), ',"read":{"visitor":', c.seen_visitor,
