@@ -241,8 +241,9 @@ class ListeningTests(ChatCase):
                 self.assertFalse(ear.refused(self.sub))
             self.assertNotIn(secret.encode(), leaves.data + stream.data)
 
-        await gone(lambda: owner.ask("PATCH", f"{members}/{self.ben.account}", {"role": "analyst"}), self.ben)
-        await owner.ask("PATCH", f"{members}/{self.ben.account}", {"role": "operator"})
+        await gone(lambda: owner.change("PATCH", f"{members}/{self.ben.account}", {"role": "analyst"}), self.ben)
+        back = await owner.change("PATCH", f"{members}/{self.ben.account}", {"role": "operator"})
+        self.assertEqual(back.status, 204, back)
         await gone(lambda: self.ben.ask("DELETE", f"/api/v1/auth/sessions/{own}"), self.ben)
         cem, dan = await sign_in(self, "operator"), await sign_in(self, "operator")
         await gone(lambda: owner.ask("DELETE", f"{members}/{cem.account}"), cem)
