@@ -26,7 +26,7 @@ FREE = {
     # The shop's server sends what it has, and what it has last holds.
     "putProduct": "the shop's data, not ours",
     # A picture: what is chosen last holds, and nothing is merged.
-    "putLogo": "one picture as a whole",
+    "putLogo": "one picture as a whole", "putAccountPicture": "own",
     # One public answer, written in sight of the review.
     "replyReview": "the answer as it is to be read",
 }  # fmt: skip
