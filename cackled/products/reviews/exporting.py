@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.domain.site import Site
@@ -50,9 +52,16 @@ SELECT_REVIEWS = Query(
 )
 
 
+# As the database writes it; what somebody wrote has its quotes escaped.
+_PICTURE = b'"url": "/media/'
+
+
 def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
-    """All reviews, the oldest first."""
-    return export_lines(database, site, "reviews", ((SELECT_REVIEWS, "0"),))
+    """All reviews, the oldest first. Pictures that were uploaded have whole addresses."""
+    whole = _PICTURE.replace(b"/media/", msgspec.json.encode(f"{base}/media/")[1:-1])
+    return export_lines(
+        database, site, "reviews", ((SELECT_REVIEWS, "0"),), lambda key, line: line.replace(_PICTURE, whole)
+    )
 
 
 EXPORTS = (

@@ -9,6 +9,7 @@ from typing import Any
 from cackled.importing.records import BadFile
 from cackled.products.reviews.exporting import write_jsonl
 from cackled.products.reviews.importing import IMPORTS
+from tests.media import corpus
 from tests.products.reviews.common import REVIEWS, ReviewCase
 from tests.support.returning import Returning
 
@@ -123,6 +124,30 @@ class ReturnTests(ReturnCase):
             again = await self.back(lines)
             self.assertEqual((again.added, again.present), (0, len(lines) - 1))
             self.assertEqual(await self.out(), lines)
+
+    async def test_pictures(self) -> None:
+        """Uploaded pictures have whole addresses in lines, and come back as they were."""
+        await self.application.sites.change(1, "media.pictures", True)
+        auth = await self.visitor()
+        sent = await self.ask("POST", "/api/v1/sites/1/media?alt=A%20%22mug%22", corpus.picture(),
+                              content_type="image/jpeg", authorization=auth)  # fmt: skip
+        name = sent.json()["id"]
+        text = 'it says "url": "/media/x"'
+        made = await self.post(auth, 5, "mug", text=text, media=[name, "https://one.example/a.png"])
+        self.assertEqual(made.status, 201, made)
+        kept = self.sql("select id, src, media from review")
+        site, database = self.application.sites.get(1), self.application.database
+        for base in ("https://talk.example", ""):
+            lines = b"".join([part async for part in write_jsonl(database, site, base)]).splitlines()
+            (found,) = (json.loads(line) for line in lines[1:])
+            addresses = {one["url"] for one in found["media"]}
+            self.assertEqual(addresses, {f"{base}/media/{name}/400.webp", "https://one.example/a.png"})
+            self.assertEqual(found["text"], text)
+            self.emptied()
+            report = await self.back(lines)
+            self.assertEqual((report.added, report.left), (1, {}))
+            self.assertEqual(self.sql("select id, src, media from review"), kept)
+            self.assertEqual(self.sql("select item, shown from media"), [(f"review:{kept[0][0]}", True)])
 
     async def test_into_itself(self) -> None:
         """Where all is here, nothing changes; what was lost comes back; undone, the same is lost again."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from cackled.importing.values import count_of, flag_of, is_number, text_of, time_of
 
+_PATH = re.compile(r"/media/([1-9][0-9]{0,8}-[A-Za-z0-9_-]{22})/[0-9a-z]{1,20}\.webp\Z", re.ASCII)
 # Of one review.
 MOST_VOTES, MOST_STEPS, MOST_MEDIA = 5_000, 500, 20
 
@@ -64,9 +66,15 @@ def _object(text: str) -> bool:
 
 def _media(value: object) -> list[dict[str, Any]]:
     return [
-        one for one in _list(value, MOST_MEDIA)
+        one | _placed(one) for one in _list(value, MOST_MEDIA)
         if isinstance(one, dict) and isinstance(one.get("url"), str) and isinstance(one.get("alt", ""), str)
     ]  # fmt: skip
+
+
+def _placed(one: dict[str, Any]) -> dict[str, str]:
+    """The address of a picture of ours as reviews keep it; exports have it whole."""
+    found = _PATH.search(one["url"])
+    return {"url": found[0]} if found is not None and found[1] == one.get("id") else {}
 
 
 def _extra(value: object) -> str:
