@@ -50,12 +50,12 @@ class QueueTests(ReviewCase):
         await self.owner.ask("GET", f"{QUEUE}/live")
         sam = await sign_in(self, "moderator", name="Sam")
         await self.application.shared[People].appoint(1, sam.account, "moderator", ("/sport",))
-        place = (await sam.ask("GET", f"{QUEUE}/live")).json()["position"]
+        live = (await sam.ask("GET", f"{QUEUE}/live")).json()
         ball, book = await self.made(star=4, key="/sport/ball"), await self.made(star=2, key="/news/book")
         for review in (book, ball):
             self.assertEqual((await self.act("hold", review)).status, 200)
         self.sql("select tell_review_queued(r) from review r where r.site_id = 1")
-        heard = await self.ask("GET", f"/rt/poll?sub={place}&token=staff&wait=1")
+        heard = await self.ask("GET", f"/rt/poll?sub={live['position']}&token={live['token']}&wait=1")
         told = [(one["type"], one["data"]["item"]) for one in heard.json()["events"]]
         self.assertEqual(told, [("item.decided", f"review:{ball}"), ("item.queued", f"review:{ball}")])
         self.assertEqual([one["id"] for one in (await sam.ask("GET", f"{QUEUE}/items")).json()["items"]],
