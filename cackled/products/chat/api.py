@@ -30,7 +30,6 @@ from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
-from cackled.products.chat.translations import Translations
 
 # Bytes of a picture, whatever the site allows.
 MOST_FILE = 20_000_000
@@ -170,7 +169,6 @@ async def say(call: Call) -> Any:
     caller, body = await party(call), call.body
     original = body.original if caller.account and body.original is not UNSET else None
     if original is not None:
-        # What is refused of it must not be refused when the message is sent already.
         original = structs.replace(original, text=clean_text(original.text, MOST_ORIGINAL))
     seen = None
     if caller.side == "operator" and body.seen is not UNSET and not body.anyway:
@@ -178,11 +176,8 @@ async def say(call: Call) -> Any:
     written = await call.service(Chats).say(
         call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
         call.idempotency_key or "", address=call.address if caller.side == "visitor" else None, seen=seen,
-        files=body.files, quick=None if caller.side == "visitor" else body.quick,
+        files=body.files, quick=None if caller.side == "visitor" else body.quick, original=original,
     )  # fmt: skip
-    if original is not None:
-        # A call that breaks off here is sent again, with its key.
-        await call.service(Translations).keep_original(written.message, original)
     return _said(written.message, written.seq)
 
 

@@ -41,6 +41,22 @@ SAY = Query(
         "text", "text[]",
     ),
 )  # fmt: skip
+# The same, with what the operator wrote before it was translated ($17, in the language $16, for a message in $15):
+# whoever hears of the message finds that. Not where the message says something else by now.
+SAY_TRANSLATED = Query(
+    "say_in_chat_translated",
+    """
+    with said as materialized (
+      select message, seq, old from say_in_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    ), kept as (
+      insert into chat_translation (site_id, message_id, language, source, text, written)
+      select $1, (message::json ->> 'id')::bigint, $16, $15, $17, true from said where message::json ->> 'text' = $9
+      on conflict do nothing
+    )
+    select message, seq, old from said
+    """,
+    (*SAY.types, "text", "text", "text"),
+)
 SELECT_SAID = Query(
     "select_said",
     "select 1 from chat_message where site_id = $1 and chat_id = $2 and sender = $3 and key = $4 and key <> ''",

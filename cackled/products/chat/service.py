@@ -21,7 +21,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.pictures import check_same_pictures, kept_picture, own_pictures
 from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
-from cackled.products.chat.answers import PageBody, StartBody, VisitBody
+from cackled.products.chat.answers import Original, PageBody, StartBody, VisitBody
 from cackled.products.chat.forms import Field, Setup
 from cackled.products.chat.settings import ChatSettings
 
@@ -210,10 +210,12 @@ class Chats:
     async def say(
         self, chat: int, sender: str, who: int, name: str, body: str, key: str, *, address: str | None = None,
         seen: int | None = None, files: list[str] | None = None, quick: list[str] | None = None,
+        original: Original | None = None,
     ) -> Written:
         """Say something as a visitor, an operator or a bot. The same *key* again gives what was said first.
 
-        *files*: ids of pictures of the sender's own; *quick*: answers that the other side may choose from.
+        *files*: ids of pictures of the sender's own; *quick*: answers that the other side may choose from; *original*:
+        what the operator wrote before it was translated.
 
         Raises:
             Refused: the conversation is closed, the visitor banned; of an operator: something newer than *seen* is
@@ -224,10 +226,15 @@ class Chats:
         account = who if sender == "operator" else None
         shown = await self._pictures(chat, sender, visitor, account, files or [], key)
         choices = [one for one in (text.clean_words(one, 60) for one in quick or []) if one]
-        rows = await self._write(
-            queries.SAY, chat, sender, visitor, account, name, stored_address(address), key, clean, html, seen,
+        said = (
+            chat, sender, visitor, account, name, stored_address(address), key, clean, html, seen,
             self.settings.assignee_only, shown, choices,
         )  # fmt: skip
+        if original is None:
+            rows = await self._write(queries.SAY, *said)
+        else:
+            languages = original.to.lower(), original.language.lower()
+            rows = await self._write(queries.SAY_TRANSLATED, *said, *languages, original.text)
         written = Written(*rows[0])
         if written.old:
             check_same_pictures(written.message, "files", files or [])

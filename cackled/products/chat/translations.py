@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from cackled.database.query import Query, ReadPreference
@@ -12,7 +11,6 @@ from cackled.domain.errors import Conflict, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.personal_data import Held
 from cackled.domain.site import Site
-from cackled.products.chat.answers import Original
 from cackled.products.chat.service import no_chat
 from cackled.products.chat.settings import ChatSettings
 from cackled.products.chat.translator import MOST_TEXT, Translator, TranslatorFailed, Wanted
@@ -40,10 +38,10 @@ KEEP_TRANSLATION = Query(
     with m as materialized (
       select m.id from chat_message m where m.site_id = $1 and m.id = $2 and m.text = $3 for share
     )
-    insert into chat_translation (site_id, message_id, language, source, text, written)
-    select $1, m.id, $4, $5, $6, $7 from m on conflict do nothing
+    insert into chat_translation (site_id, message_id, language, source, text)
+    select $1, m.id, $4, $5, $6 from m on conflict do nothing
     """,
-    ("int", "bigint", "text", "text", "text", "text", "boolean"),
+    ("int", "bigint", "text", "text", "text", "text"),
 )
 _TRANSLATED = """
   select m.site_id, m.visitor_id, m.chat_id, x.message_id, x.language, x.text, x.created_at
@@ -111,7 +109,7 @@ class Translations:
                 made = found.get(one.id)
                 if made is not None:
                     kept[int(one.id)] = Translation(one.id, made.text, made.source, False)
-                    await self._keep(int(one.id), one.text, language, made.source, made.text, False)
+                    await self._keep(int(one.id), one.text, language, made.source, made.text)
         asked = {int(one.id) for one in wanted}
         left = [one for one in messages if one in missing and one not in asked]
         return [kept[one] for one in messages if one in kept], left
@@ -137,12 +135,6 @@ class Translations:
             raise TranslatorFailed()
         return found["draft"].text, to
 
-    async def keep_original(self, message: str, original: Original) -> None:
-        """Keep what an operator wrote of a message, which is given as JSON."""
-        said = msgspec.json.decode(message)
-        language, to = original.language.lower(), original.to.lower()
-        await self._keep(int(said["id"]), said["text"], language, to, original.text, True)
-
     def _check(self) -> None:
         if not self.on:
             raise Conflict("This site has no translator.", slug="translate-off")
@@ -155,7 +147,7 @@ class Translations:
             raise no_chat()
         return list(found.rows)
 
-    async def _keep(self, message: int, said: str, language: str, source: str, words: str, written: bool) -> None:
+    async def _keep(self, message: int, said: str, language: str, source: str, words: str) -> None:
         await self._database.write(
-            KEEP_TRANSLATION, self._site.id, message, said, language, source, words, written
+            KEEP_TRANSLATION, self._site.id, message, said, language, source, words
         )

@@ -89,6 +89,9 @@ class TranslationTests(TranslationCase):
             found, [{"message": sent.json()["message"]["id"], "text": "Ich helfe gern.", "from": "fr", "written": True}]
         )
         self.assertEqual(len(self.server.asked), 1)
+        # Both were written at once: whoever hears of the message finds what it was translated from.
+        self.assertEqual(self.sql("select x.xmin = m.xmin from chat_translation x join chat_message m "
+                                  "on m.site_id = x.site_id and m.id = x.message_id"), [(True,)])  # fmt: skip
         read = await self.by_visitor(chat, "GET", "/messages")
         self.assertIn("Je vous aide volontiers.", read.body.decode())
         self.assertNotIn("Ich helfe", read.body.decode())
