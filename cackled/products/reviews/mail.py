@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from cackled.clock import wall_time
 from cackled.database.query import Query, ReadPreference
+from cackled.domain.letter_page import FOOT, INTRO, letter_page
 from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned
@@ -226,33 +227,35 @@ def request_message(
     bought = words("bought", site=name, product=", ".join(titles))
     why = words("why", order=cleaned(ref), site=name)
     text = [*dress.intro, bought, words("choose"), ""]
-    html = [dress.intro_html(), f"<p>{escape(bought)}</p>", f"<p>{escape(words('choose'))}</p>"]
+    body = [dress.intro_html(INTRO), _paragraph(bought), _paragraph(words("choose"))]
     for one, title in zip(items, titles, strict=True):
         text += [title]
-        html.append(f"<p><b>{escape(title)}</b><br>")
+        body.append(f'<p class="text" style="{INTRO}"><b dir="auto">{escape(title)}</b><br>')
         for star in range(5, 0, -1):
             link = link_to(one.url, token, star)
             label = words("plain", stars=star)
             text.append(f"  {label}: {link}")
-            html.append(
-                f'<a href="{escape(link)}" title="{escape(label)}" style="font-size:20px;text-decoration:none;'
-                f'color:#b35900">{"★" * star}{"☆" * (5 - star)}</a><br>'
+            body.append(
+                f'<a class="stars" href="{escape(link)}" title="{escape(label)}" style="display:inline-block;'
+                'padding:5px 0;font-size:22px;line-height:1.3;letter-spacing:2px;text-decoration:none;color:#a35200">'
+                f'{"★" * star}{"☆" * (5 - star)}</a><br>'
             )
-        html.append("</p>")
+        body.append("</p>")
         text.append("")
     text += [*dress.footer[1:], *dress.footer[:1], why, words("stopLine"), stop]
-    html.append(dress.footer_html())
-    html.append(
-        f'<p style="font-size:12px;color:#666">{escape(why)}<br><a href="{escape(stop)}" style="color:#666">'
-        f"{escape(words('stopTitle'))}</a></p>"
+    foot = (
+        f'{dress.footer_html(FOOT)}{escape(why)}<br><a class="link" style="color:#5f6770" href="{escape(stop)}">'
+        f"{escape(words('stopTitle'))}</a>"
     )
     message.set_content("\n".join(text) + "\n")
-    message.add_alternative(
-        f'<!doctype html><html lang="{words.language}" dir="{words.direction}"><body style="font:16px/1.5 sans-serif">'
-        + "\n".join(html) + "</body></html>\n", subtype="html",
-    )  # fmt: skip
+    html = letter_page(words, str(message["Subject"]), "".join(body), foot)
+    message.add_alternative(html, subtype="html")
     message["Content-Language"] = words.language
     return message
+
+
+def _paragraph(text: str) -> str:
+    return f'<p class="text" style="{INTRO}">{escape(text)}</p>'
 
 
 def stop_page(words: Words, *, done: bool) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from cackled.domain.letter_page import FOOT, INTRO, letter_page
 from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, Template
 from cackled.domain.quoting import cleaned, indented
 from cackled.domain.site import Site
@@ -25,19 +26,6 @@ LONGEST = 1_200
 _TAG = re.compile(r"<[^>]*>")
 _LINK = re.compile(r"</?a\b[^>]*>")
 _ENDS = re.compile(r"</(?:p|li|blockquote|pre|h\d)>|<br ?/?>")
-_FONT = "font:16px/1.5 -apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
-_STYLE = (
-    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
-    "@media(max-width:480px){.card{padding:20px 16px!important}.quiet{padding-inline:16px!important}}"
-    "@media(prefers-color-scheme:dark){.page{background:#15171a!important}.card{background:#1f2226!important;"
-    "border-color:#33383e!important}.text,.head{color:#e8eaed!important}.quiet,.quiet a{color:#a8b0b8!important}"
-    ".said{border-color:#4b6cb7!important}.link{color:#9db8ff!important}}"
-)
-
-
-# Of the owner's own words.
-_INTRO = "margin:0 0 20px;color:#1c1f23"
-_FOOT = "margin:0 0 12px;color:#5f6770"
 
 
 class Item(Struct, frozen=True):
@@ -86,7 +74,7 @@ def letter(
     left = count - len(items)
     why = words("why", site=_line(site, 60))
     lines: list[str] = dress.intro
-    cards: list[str] = [dress.intro_html(_INTRO)]
+    cards: list[str] = [dress.intro_html(INTRO)]
     for one in items:
         head = words(one.reason, name=_line(one.name, 60), page=_line(one.page, 120))
         text = plain(one.html)
@@ -102,12 +90,12 @@ def letter(
     lines += [f"{words('settings')}: {links.settings}", f"{words('stop')}: {links.stop}"]
     message.set_content("\n".join(lines) + "\n")
     foot = (
-        f'{dress.footer_html(_FOOT)}{escape(why)}<br>'
+        f'{dress.footer_html(FOOT)}{escape(why)}<br>'
         f'<a class="link" style="color:#5f6770" href="{escape(links.settings)}">'
         f'{escape(words("settings"))}</a> &nbsp; <a style="color:#5f6770" href="{escape(links.stop)}">'
         f'{escape(words("stop"))}</a>'
     )
-    message.add_alternative(_html(words, title, "".join(cards), foot), subtype="html")
+    message.add_alternative(letter_page(words, title, "".join(cards), foot), subtype="html")
     # Set last: what is said of content goes to the first part when there are two.
     message["Content-Language"] = words.language
     return message
@@ -121,9 +109,9 @@ def confirmation(words: Words, site: str, link: str, dress: Dress = PLAIN) -> Em
     text, not_me = words("confirmText", site=name), words("confirmNot")
     lines = [*dress.intro, text, "", f"{words('confirmButton')}:", f"    {link}", *dress.footer, "", "-- ", not_me]
     message.set_content("\n".join(lines) + "\n")
-    body = dress.intro_html(_INTRO) + f'<p class="text" style="margin:0 0 20px;color:#1c1f23">{escape(text)}</p>'
+    body = dress.intro_html(INTRO) + f'<p class="text" style="margin:0 0 20px;color:#1c1f23">{escape(text)}</p>'
     body += _button(words("confirmButton"), link)
-    message.add_alternative(_html(words, title, body, dress.footer_html(_FOOT) + escape(not_me)), subtype="html")
+    message.add_alternative(letter_page(words, title, body, dress.footer_html(FOOT) + escape(not_me)), subtype="html")
     message["Content-Language"] = words.language
     return message
 
@@ -141,7 +129,7 @@ def _card(words: Words, head: str, one: Item) -> str:
     html = _LINK.sub("", html)
     side = "right" if words.direction == "rtl" else "left"
     return (
-        f'<p class="head" dir="auto" style="margin:0 0 8px;font-weight:600;color:#1c1f23">{escape(head)}</p>'
+        f'<p class="head" style="margin:0 0 8px;font-weight:600;color:#1c1f23">{escape(head)}</p>'
         f'<div class="said text" dir="auto" style="margin:0 0 16px;padding:0 14px;border-{side}:3px solid #b9c8ea;'
         f'color:#1c1f23;overflow-wrap:anywhere">{html}</div>'
         f"{_button(words('open'), one.link) if one.link else ''}"
@@ -152,21 +140,6 @@ def _button(text: str, link: str) -> str:
     return (
         f'<p style="margin:0 0 24px"><a href="{escape(link)}" style="display:inline-block;padding:11px 20px;'
         f'background:#2458d3;color:#ffffff;border-radius:8px;text-decoration:none;font-weight:600">{escape(text)}</a></p>'
-    )
-
-
-def _html(words: Words, title: str, body: str, foot: str) -> str:
-    return (
-        f'<!doctype html>\n<html lang="{words.language}" dir="{words.direction}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        f'<meta name="supported-color-schemes" content="light dark"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head>"
-        f'<body class="page" style="margin:0;padding:24px 12px;background:#f1f3f5;{_FONT}">'
-        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px;margin:0 auto">'
-        '<tr><td class="card" style="background:#ffffff;border:1px solid #e1e5e9;border-radius:12px;'
-        f'padding:28px 32px 8px;{_FONT}">{body}</td></tr>'
-        '<tr><td class="quiet" style="padding:16px 32px;color:#5f6770;font-size:13px;'
-        f'line-height:1.6">{foot}</td></tr></table></body></html>\n'
     )
 
 

@@ -93,7 +93,7 @@ final class Cackled_Sync {
 		$made['comment_date'] = get_date_from_gmt( $made['comment_date_gmt'] );
 		$there                = self::found( $one['id'] );
 		if ( $there ) {
-			wp_update_comment( array( 'comment_ID' => $there ) + $made );
+			wp_update_comment( array( 'comment_ID' => $there ) + wp_slash( $made ) );
 		} elseif ( 'deleted' !== $one['status'] ) {
 			$there = wp_insert_comment( wp_slash( $made ) );
 			add_comment_meta( $there, 'cackled_id', (string) $one['id'], true );
