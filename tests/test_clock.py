@@ -88,6 +88,42 @@ class ReactorTests(SynchronousTestCase):
             "True True",
         )
 
+    def test_long_turns(self) -> None:
+        """Where each descriptor takes long, a turn serves few of them, and all get their turn equally often."""
+        self.assertEqual(
+            python(
+                "import socket, time\n"
+                "from cackled import clock\n"
+                "clock.install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "turns, keep, count = [], [], 256\n"
+                "class Reader:\n"
+                "    own_context = False\n"
+                "    def __init__(self):\n"
+                "        self.socket, other = socket.socketpair()\n"
+                "        other.send(b'1')\n"
+                "        keep.append(other)\n"
+                "    def fileno(self): return self.socket.fileno()\n"
+                "    def logPrefix(self): return '-'\n"
+                "    def doRead(self):\n"
+                "        turns[-1].append(self)\n"
+                "        until = time.monotonic() + clock.TURN_SECONDS / 10\n"
+                "        while time.monotonic() < until: pass\n"
+                "def turn():\n"
+                "    served = sum(turns, [])\n"
+                "    if len(served) >= 4 * count:\n"
+                "        print(max(map(len, turns)) <= 12, len(set(served)) == count)\n"
+                "        return reactor.stop()\n"
+                "    turns.append([])\n"
+                "    reactor.callLater(0, turn)\n"
+                "for _ in range(count):\n"
+                "    reactor.addReader(Reader())\n"
+                "reactor.callLater(0, turn)\n"
+                "reactor.run()\n"
+            ),
+            "True True",
+        )
+
     def test_served_directly(self) -> None:
         """A descriptor without a context of its own that fails is cut off and logged; everybody else goes on. One that
         leaves by itself is told of its end once, and one that stays is read again.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.shared_calls import SharedCalls
+from cackled.shared_calls import AT_ONCE, SharedCalls
 
 
 class SharedCallsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.calls: SharedCalls[int] = SharedCalls()
+        self.clock = Clock()
+        self.calls: SharedCalls[int] = SharedCalls(self.clock)
         self.begun: list[Deferred[int]] = []
 
     def begin(self) -> Deferred[int]:
@@ -53,3 +57,22 @@ class SharedCallsTests(SynchronousTestCase):
         first.addCallback(lambda _: second.cancel())
         self.begun[0].callback(7)
         self.failureResultOf(second, CancelledError)
+
+    def test_many(self) -> None:
+        """Many are told in turns, in the order in which they asked; one may give up between two of them."""
+        told: list[int] = []
+        turns: list[Any] = []
+        self.patch(self.clock, "callLater", lambda seconds, call, *given: turns.append(lambda: call(*given)))
+        waiting = [self.calls.ask("a", self.begin) for _ in range(3 * AT_ONCE)]
+        for number, one in enumerate(waiting):
+            one.addCallback(lambda _, number=number: told.append(number))
+        self.begun[0].callback(7)
+        self.assertEqual(told, list(range(AT_ONCE)))
+        waiting[AT_ONCE].cancel()
+        self.failureResultOf(waiting[AT_ONCE], CancelledError)
+        self.assertNoResult(self.calls.ask("a", self.begin))
+        turns.pop()()
+        self.assertEqual(told[AT_ONCE:], list(range(AT_ONCE + 1, 2 * AT_ONCE)))
+        turns.pop()()
+        self.assertEqual(told[-1], 3 * AT_ONCE - 1)
+        self.assertEqual((len(told), turns), (3 * AT_ONCE - 1, []))

@@ -57,6 +57,7 @@ def serve(port: int, tls: int, folder: str) -> None:
     from twisted.internet.threads import deferToThreadPool
 
     from cackled import config
+    from cackled.admin.lag import Freezer
     from cackled.clock import sleep
     from cackled.domain.settings import SiteSettings
     from cackled.media import resource
@@ -120,6 +121,8 @@ def serve(port: int, tls: int, folder: str) -> None:
         endpoint = PublicEndpoint(reactor, number, "127.0.0.1", backlog=4096, certs=certs)
         endpoint.listen_on(endpoint.bind(), factory)
     reactor.callLater(0, tick)
+    # As in the daemon: what is there from the start is none of the collector's matter.
+    Freezer(reactor, metrics, lambda: len(factory.channels)).start()
     reactor.run()
 
 
@@ -269,7 +272,11 @@ def main() -> None:
             port = ports["ours"][0]
             stats(port)
             whole = cold(port, given.clients)
-            print(f"cold: {whole} of {given.clients} clients whole, {stats(port)['reads']:.0f} read of the origin")
+            seen = stats(port)
+            print(
+                f"cold: {whole} of {given.clients} clients whole, {seen['reads']:.0f} read of the origin, "
+                f"longest turn {seen['cpu_ms']:.1f} ms of CPU"
+            )
             for secure in (False, True):
                 for name, process in started:
                     path = f"/media/1-{ID}/small.webp" if name == "ours" else "/small.webp"
