@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
+from errno import EIO
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -78,8 +79,7 @@ class Transport:
         self.buffers: Buffers | None = None
         self._streaming = False
         self._paused = False
-        self._reading = False
-        self._writing = False
+        self._reading = self._writing = False
         # Whether doRead is running: then the end can be reported by its return value.
         self._inside = False
         self._ending = False
@@ -318,25 +318,34 @@ class Transport:
         paused, and resumed in a later turn, when the kernel has room.
 
         Raises:
-            EOFError: the file ends before *start*.
+            EOFError: the file ends before *start*, or can't be read.
         """
         if not self.connected or self.disconnecting or self._half or self.stage:
             return -1
         sent = 0
         if self._out is None:
             try:
-                sent = os.sendfile(self.socket.fileno(), descriptor, start, min(size, TURN_BYTES))
-            except BlockingIOError:
-                pass
+                sent = self._some_of_file(descriptor, start, min(size, TURN_BYTES))
             except OSError:
                 return -1
-            else:
-                if sent == 0:
-                    raise EOFError("a file is shorter than it was")
         if (sent < size or sent >= TURN_BYTES) and self.producer is not None and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
             self.startWriting()
+        return sent
+
+    def _some_of_file(self, descriptor: int, start: int, size: int) -> int:
+        """Send what the kernel takes of a file; 0 if it is full. Raises OSError if the connection is dead."""
+        try:
+            sent = os.sendfile(self.socket.fileno(), descriptor, start, size)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno != EIO:
+                raise
+            sent = 0
+        if sent == 0:
+            raise EOFError("a file is shorter than it was, or can't be read")
         return sent
 
     def write(self, data: bytes) -> None:
@@ -447,9 +456,7 @@ class Transport:
         if not self.connected:
             producer.stopProducing()
             return
-        self.producer = producer
-        self._streaming = streaming
-        self._paused = False
+        self.producer, self._streaming, self._paused = producer, streaming, False
         if not streaming:
             self.startWriting()
 
@@ -490,6 +497,4 @@ class Transport:
 
 
 def _address(pair: tuple[Any, ...]) -> IPv4Address | IPv6Address:
-    if ":" in pair[0]:
-        return IPv6Address("TCP", *pair)
-    return IPv4Address("TCP", pair[0], pair[1])
+    return IPv6Address("TCP", *pair) if ":" in pair[0] else IPv4Address("TCP", *pair[:2])

@@ -1,7 +1,7 @@
 """Answers whose body is files, or comes piece by piece: sent as fast as the client reads, and no faster.
 
-Plain connections of our own take files by ``sendfile(2)``: the bytes never enter the process. All others (TLS, HTTP/2)
-get them in bounded chunks. Reads that may wait for a disk are made in a thread: ``preadv2`` with ``RWF_NOWAIT`` tells
+Connections of our own take files themselves: plain ones by ``sendfile(2)``, so that the bytes never enter the process, and
+TLS through one buffer for all. HTTP/2 and others get them in bounded chunks. Reads that may wait for a disk are made in a thread: ``preadv2`` with ``RWF_NOWAIT`` tells
 before whether the kernel has the bytes in memory.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -16,7 +17,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from cackled.transport._socket import TURN_BYTES, Transport
-from cackled.transport._tlssocket import TlsTransport
 
 if TYPE_CHECKING:
     from cackled.transport._request import Request
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 CHUNK = 128 * 1024
 # Bytes between two looks at whether a file is in memory; the kernel reads ahead at least so much.
 PROBE = 64 * 1024
+# For so long what was in memory is taken to be there still: what is asked for time and again is.
+SEEN_SECONDS = 0.5
 _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 
 log = Logger()
@@ -33,13 +35,26 @@ log = Logger()
 class OpenFile:
     """A descriptor that is closed when the last who refers to this object has let go of it."""
 
-    __slots__ = ("descriptor", "size", "touched")
+    __slots__ = ("_seen", "descriptor", "size", "touched")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
         self.size = size
         # For whoever keeps it open: when it was last asked for.
         self.touched = float("-inf")
+        # What was found in the kernel's memory last (from, to), and until when that is believed.
+        self._seen = (0, 0, 0.0)
+
+    def is_in_memory(self, start: int, length: int) -> bool:
+        """Whether these bytes can be read without waiting for a disk, as far as the system tells, or told just now."""
+        begin, end, until = self._seen
+        now = monotonic()
+        if begin <= start and start + length <= end and now < until:
+            return True
+        if not is_in_memory(self.descriptor, start, length):
+            return False
+        self._seen = start, start + length, now + SEEN_SECONDS
+        return True
 
     def __del__(self) -> None:
         os.close(self.descriptor)
@@ -124,9 +139,7 @@ class Sending:
         channel = request.channel
         own = channel.transport
         # Whose socket takes files; None for others.
-        self._socket: Transport | None = (
-            own if isinstance(own, Transport) and not isinstance(own, TlsTransport) else None
-        )
+        self._socket: Transport | None = own if isinstance(own, Transport) else None
         self._paused = False
         self._gone = False
         self._waits: Deferred[None] | None = None
@@ -232,7 +245,7 @@ class Sending:
         while place < end:
             if place == known:
                 size = min(TURN_BYTES, end - place)
-                if not is_in_memory(descriptor, place, size):
+                if not part.file.is_in_memory(place, size):
                     await self._body.in_thread(read_fully, descriptor, place, size)
                     if self._gone:
                         return

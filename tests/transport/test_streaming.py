@@ -221,7 +221,7 @@ class PlainTests(StreamingCase):
 
 
 class TlsTests(PlainTests):
-    """Over TLS: in chunks."""
+    """Over TLS: through one buffer for all connections."""
 
     def setUp(self) -> None:
         """With a certificate."""
