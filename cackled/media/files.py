@@ -147,14 +147,15 @@ class _Slices:
         self._place = place
         self._at = first
         self._last = last
-        self._begun: FilePart | bytes | None = begun
+        # None once it was given.
+        self.begun: FilePart | bytes | None = begun
 
     async def next(self) -> FilePart | bytes | None:
         """As `cackled.transport.streaming.Pieces` says."""
         if self._at > self._last:
             return None
         number, skip = divmod(self._at, SLICE)
-        begun, self._begun = self._begun, None
+        begun, self.begun = self.begun, None
         part = await self._files.slice(*self._place, number) if begun is None else begun
         size = len(part) if isinstance(part, bytes) else part.length
         take = min(size - skip, self._last - self._at + 1)
@@ -175,3 +176,9 @@ async def body_of(
     """
     begun = await files.slice(site, digest, known, first // SLICE)
     return Body(last - first + 1, _Slices(files, (site, digest, known), first, last, begun), in_thread)
+
+
+def whole_part(body: Body) -> FilePart | None:
+    """The open file that is all of a `body_of`; None: there is more than one, or it is not open."""
+    begun = body.pieces.begun if isinstance(body.pieces, _Slices) else None
+    return begun if isinstance(begun, FilePart) and begun.length == body.length else None

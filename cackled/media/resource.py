@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import ref
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -27,14 +28,14 @@ from cackled.domain.pictures import THUMB
 from cackled.domain.signed_media import SignedMedia, hides_pictures
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
-from cackled.media.files import Files, body_of
+from cackled.media.files import Files, body_of, whole_part
 from cackled.media.service import ID, Known, find_media, smallest
 from cackled.shared_calls import SharedCalls
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from cackled.transport.streaming import Body, NoPieces
+from cackled.transport.streaming import Body, FilePart, HotAnswer, NoPieces
 
 log = Logger()
 
@@ -96,6 +97,10 @@ class Gallery:
         if head:
             return Body(last - first + 1, NoPieces(), self._in_thread)
         return await body_of(self._files, site.id, shown.digest, shown.known, first, last, self._in_thread)
+
+    def is_current(self, site: int, number: str, name: str, shown: Shown) -> bool:
+        """Whether *shown* is still how that file is served."""
+        return self._kept.get((site, number, name)) is shown and shown.open and self._seconds() < shown.until
 
     def hide(self, picture: str) -> None:
         """Not everybody may see *picture* (``17-ID``) any more, or it is gone: forget what is known of it."""
@@ -172,10 +177,34 @@ class MediaResource(AsyncResource):
         if part is not None:
             try:
                 answer.stream = await self._gallery.body(site, shown, *part, request.method == b"HEAD")
+                if answer.status == 200 and not seconds and request.method == b"GET":
+                    answer.hot = self._hot(site, known[2], path[-1], shown, answer.stream)
             except (DatabaseError, OSError) as error:
                 log.warn("a file of a picture can't be read: {reason}", reason=str(error)[:200])
                 return problem(503, "unavailable")
         return answer
+
+    def _hot(self, site: Site, number: str, name: str, shown: Shown, body: Body) -> HotAnswer | None:
+        """Others may have the same for as long as it is shown like this; each look counts for whose it is."""
+        part = whole_part(body)
+        if part is None:
+            return None
+        opened, start, length = ref(part.file), part.start, part.length
+
+        def find(address: str) -> FilePart | None:
+            file = opened()
+            if (
+                file is None or self._sites.find(site.id) is not site
+                or not self._gallery.is_current(site.id, number, name, shown)
+            ):  # fmt: skip
+                return None
+            try:
+                self._limits.take(LIMIT, address, site.id)
+            except TooFast:
+                return None
+            return FilePart(file, start, length)
+
+        return HotAnswer(find, body.in_thread)
 
 
 def _is_logo(site: Site, picture: str) -> bool:

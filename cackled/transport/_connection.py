@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 
 from cackled.transport import _head, _private
-from cackled.transport._client_watchdog import Watched
+from cackled.transport._ending import BODY, BUSY, CLOSING, GONE, HEAD, IDLE, LINGER_BYTES, Ending
 from cackled.transport._fairness import FEW
 from cackled.transport._head import Head, Refused, refusal
-from cackled.transport._request import Request, render_head
+from cackled.transport._request import Request
 from cackled.transport._socket import Transport
 
 if TYPE_CHECKING:
@@ -24,21 +23,15 @@ if TYPE_CHECKING:
 
     from cackled.transport.http import HttpFactory
     from cackled.transport.response import Response
+    from cackled.transport.streaming import Body
 
-# States. IDLE: no byte of the next request yet.
-IDLE, HEAD, BODY, BUSY, CLOSING, GONE = range(6)
 # A body may take the configured time, and one second more for each of these many bytes.
 BODY_RATE = 8192
-# After a refusal further input is read and dropped, for this many seconds and up to this many bytes.
-LINGER_SECONDS = 2.0
-LINGER_BYTES = 1 << 20
-# The same if the client is in the middle of a body: it would take a reset for a broken network.
-LINGER_BODY_SECONDS = 10.0
 # Requests that arrive while another is answered are buffered up to this many bytes; then reading stops.
 PIPELINE_BYTES = 16 * 1024
 
 
-class HttpConnection(Watched, HTTPChannel):
+class HttpConnection(Ending):
     """A connection of `HttpFactory`; use `http.takeover` to detach one."""
 
     timeOut = None
@@ -279,9 +272,7 @@ class HttpConnection(Watched, HTTPChannel):
         if head.length is not None and head.length > cap:
             self.state = BODY
             raise refusal(413, "body", f"At most {cap} bytes are taken here.")
-        request = self.requestFactory(self)
-        request.site = self.factory
-        self.requests.append(request)
+        request = self._add(head)
         _private.add_headers(request.requestHeaders, head.fields)
         request.public_host = head.host
         request.scheme = self.factory.scheme(self.lane, head)
@@ -295,7 +286,6 @@ class HttpConnection(Watched, HTTPChannel):
             request.gotLength(head.length)
         else:
             request.content = sink
-        self.persistent = head.persistent
         self._head = head
         self.length = head.length
         if head.length == 0:
@@ -315,6 +305,23 @@ class HttpConnection(Watched, HTTPChannel):
         if self._buffer:
             data, self._buffer = self._buffer, b""
             self._body(data)
+
+    def _add(self, head: Head) -> Any:
+        """A request that is the last in line."""
+        request = self.requestFactory(self)
+        request.site = self.factory
+        self.requests.append(request)
+        self.persistent = head.persistent
+        return request
+
+    def send_rest(self, head: Head, body: Body) -> None:
+        """Send what is left of an answer that was begun with before there was a request; its status is 200."""
+        request = self._add(head)
+        request.method, request.uri, request.clientproto = head.method, head.target, head.version
+        self.state = BUSY
+        self._handlingRequest = True
+        self._began = self.factory.began()
+        request.stream(body, 200)
 
     def _body(self, data: bytes) -> None:
         try:
@@ -408,76 +415,7 @@ class HttpConnection(Watched, HTTPChannel):
         if self._buffer:
             self._feed()
 
-    # Closing
-
-    def refuse(self, error: Refused) -> None:
-        """Answer with an error, read no further request, and close."""
-        if self.state in (CLOSING, GONE):
-            return
-        self.factory.refused(error.why, error.response.status)
-        linger = LINGER_BODY_SECONDS if self.state == BODY else LINGER_SECONDS
-        response = error.response
-        for request in self.requests:
-            if request.content is not None:
-                request.content.close()
-        self.requests.clear()
-        self._transferDecoder = None
-        self._handlingRequest = False
-        head = render_head(response.status, response.headers, len(response.body), close=True)
-        self.write(head if error.head_only else head + response.body)
-        self.close(linger)
-
-    def close(self, linger: float = 0.0) -> None:
-        """Close when all is written.
-
-        With *linger*, wait so many seconds for the client to read the answer before a reset.
-        """
-        self.state = CLOSING
-        self._buffer = b""
-        self._body_seen = 0
-        self.deadline = self.factory.clock.seconds() + (linger or self.abortTimeout)
-        self._networkProducer.resumeProducing()
-        if linger and (self.own is not None or (self.tcp is not None and self.tcp is self.transport)):
-            self._networkProducer.unregisterProducer()
-            self.transport.loseWriteConnection()
-        else:
-            self.loseConnection()
-
-    def abort(self, why: str) -> None:
-        """Drop the connection at once; *why* is counted."""
-        if self.state == GONE:
-            return
-        self.factory.cut(why)
-        if self.state != BUSY:
-            self.state = CLOSING
-        self.transport.abortConnection()
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(refusal(400, "request"))
-
-    # Deadlines
-
-    def check(self, now: float) -> None:
-        """Called about once a second: enforce the deadlines."""
-        if self.watching and self._stalled(now):
-            self.abort("stall")
-            return
-        state = self.state
-        if state == IDLE and self.own is not None and self._crawls(now):
-            self.abort("stall")
-            return
-        if state == BUSY or now < self.deadline:
-            return
-        if state == IDLE:
-            if self.watching:
-                return
-            self.factory.cut("idle")
-            self.close()
-        elif state == CLOSING:
-            if not self.watching or (self.tcp is None and self.own is None):
-                self.abort("close")
-        elif state in (HEAD, BODY):
-            self.refuse(refusal(408, "head" if state == HEAD else "body", "The request took too long."))
+    # Handing over
 
     def let_go(self) -> bytes:
         """Detach from request and transport (see `http.takeover`); returns the bytes read but not used."""

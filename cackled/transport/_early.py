@@ -16,12 +16,14 @@ from zope.interface import implementer
 
 from cackled.transport import _head, _private
 from cackled.transport._client_watchdog import CRAWL_SECONDS
-from cackled.transport._connection import CLOSING, GONE, IDLE, HttpConnection
+from cackled.transport._connection import HttpConnection
+from cackled.transport._ending import CLOSING, GONE, IDLE
 from cackled.transport._head import Head, Refused
 from cackled.transport._socket import Transport
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory
+    from cackled.transport.streaming import Body
 
 
 @implementer(IProtocol)
@@ -100,6 +102,10 @@ class EarlyConnection:
     def watch(self, size: int) -> None:
         """*size* bytes wait for the client: hand over to an `HttpConnection`, which watches them."""
         self.become().watch(size)
+
+    def send_rest(self, head: Head, body: Body) -> None:
+        """The rest of an answer takes longer: an `HttpConnection` sends it."""
+        self.become().send_rest(head, body)
 
     def close(self) -> None:
         """Close when everything is written."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cackled.transport._connection import HttpConnection
     from cackled.transport._early import EarlyConnection
     from cackled.transport._head import Head
+    from cackled.transport._hotfiles import HotFiles
     from cackled.transport.microcache import Microcache
 
 # Longer heads are not remembered: browsers' are about 500 bytes.
@@ -109,9 +110,10 @@ class Memo(Generic[T]):
 
 
 class FastPath:
-    """Answers requests of an `HttpFactory` for which *microcache* has an answer."""
+    """Answers requests of an `HttpFactory` for which *microcache* has an answer, or that ask for one of *files*."""
 
-    def __init__(self, microcache: Microcache) -> None:
+    def __init__(self, microcache: Microcache, files: HotFiles) -> None:
+        self.files = files
         self._microcache = microcache
         self._entries = microcache.entries
         self._now = microcache.clock.seconds
@@ -144,7 +146,7 @@ class FastPath:
         first = data[:end]
         line = self.lines.get(first) or self.lines.revive(first)
         if line is None:
-            return False
+            return self.files.answer(channel, data)
         behind = data[end:]
         rest = self.rests[lane].get(behind) or self.rests[lane].revive(behind) or self._without_cookie(lane, behind)
         if rest is None or len(data) > channel.factory.settings.head_bytes:
@@ -179,7 +181,7 @@ class FastPath:
         target, after = split_after(head.target)
         key = (channel.factory.scheme(channel.lane, head), head.host, target)
         if key not in self._entries:
-            return False
+            return self.files.answer_new(channel, raw, head)
         match = named.get(b"if-none-match")
         known = (key, encoding_class(head.joined(b"accept-encoding")), after, match, not head.persistent)
         if match is not None and (not head.persistent or not _simple(match)):

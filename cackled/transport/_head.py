@@ -11,6 +11,10 @@ from functools import lru_cache
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
+# Lanes: connections for which the same raw head means the same. Bits.
+LANE_TLS = 1
+LANE_PROXY = 2
+
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 ALLOW = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 # Methods that exist but are not supported here; others are unknown.

@@ -27,7 +27,8 @@ from zope.interface import implementer
 from cackled.token_bucket import TokenBucket
 from cackled.transport import _private
 from cackled.transport._client_watchdog import STALL_BYTES
-from cackled.transport._connection import GONE, IDLE, PIPELINE_BYTES, HttpConnection
+from cackled.transport._connection import PIPELINE_BYTES, HttpConnection
+from cackled.transport._ending import GONE, IDLE
 from cackled.transport._frames import Cutter
 
 if TYPE_CHECKING:

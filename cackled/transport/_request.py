@@ -22,7 +22,7 @@ from cackled.transport._head import OPEN
 from cackled.transport._redact import without_tokens
 from cackled.transport.problems import problem, reason
 from cackled.transport.response import Response
-from cackled.transport.streaming import Sending
+from cackled.transport.streaming import Body, Sending
 
 SERVER = b"cackled"
 # Bodies above this go to a file; caps of that size belong to uploads.
@@ -250,12 +250,19 @@ class Request(server.Request):
         if stream is None or not size or self.head_only or self.method == b"HEAD" or status in _BODILESS:
             self.send(head, response.body, status)
             return
+        fast = self.site.fast
+        if response.hot is not None and fast is not None and not given and self.channel.persistent:
+            fast.files.put(self.channel.lane, self.uri, head, response.hot)
+        self.channel.write(head)
+        self.stream(stream, status)
+
+    def stream(self, body: Body, status: int) -> None:
+        """Send *body* and finish; its head is written."""
         self.code = status
         self.startedWriting = 1
         # The client's reading is no time of ours.
         self.timed = False
-        self.channel.write(head)
-        Sending(self, stream).start()
+        Sending(self, body).start()
 
     def send(self, head: bytes, body: bytes, status: int) -> None:
         """Write finished bytes as the whole answer and finish (the head says whether the connection closes)."""

@@ -71,19 +71,16 @@ class Transport:
         self.stage = OPEN
         # Bytes that wait for the kernel, and how many of the first piece it has.
         self._out: list[bytes] | None = None
-        self._offset = 0
-        self.held = 0
+        self._offset = self.held = 0
         # Bytes of files that `send_file` will be given: they wait for the client, though not in memory.
         self.file_left = 0
         # Who bounds what waits for all clients together.
         self.buffers: Buffers | None = None
-        self._streaming = False
-        self._paused = False
+        self._streaming = self._paused = False
         self._reading = self._writing = False
         # Whether doRead is running: then the end can be reported by its return value.
         self._inside = False
-        self._ending = False
-        self._aborting = False
+        self._ending = self._aborting = False
         # Half-closing: 1 asked for, 2 done.
         self._half = 0
         # Whether `begin` is over: until then the reactor does not know of us.
@@ -320,19 +317,22 @@ class Transport:
         Raises:
             EOFError: the file ends before *start*, or can't be read.
         """
-        if not self.connected or self.disconnecting or self._half or self.stage:
-            return -1
-        sent = 0
-        if self._out is None:
-            try:
-                sent = self._some_of_file(descriptor, start, min(size, TURN_BYTES))
-            except OSError:
-                return -1
-        if (sent < size or sent >= TURN_BYTES) and self.producer is not None and not self._paused:
+        sent = self.send_at_once(descriptor, start, size)
+        full = 0 <= sent < size or sent >= TURN_BYTES
+        if full and self.producer is not None and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
             self.startWriting()
         return sent
+
+    def send_at_once(self, descriptor: int, start: int, size: int) -> int:
+        """As `send_file`, and nobody is paused."""
+        if not self.connected or self.disconnecting or self._half or self.stage:
+            return -1
+        try:
+            return 0 if self._out is not None else self._some_of_file(descriptor, start, min(size, TURN_BYTES))
+        except OSError:
+            return -1
 
     def _some_of_file(self, descriptor: int, start: int, size: int) -> int:
         """Send what the kernel takes of a file; 0 if it is full. Raises OSError if the connection is dead."""

@@ -23,10 +23,11 @@ from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport import _private
 from cackled.transport._buffers import Buffers
-from cackled.transport._connection import BUSY, GONE, IDLE, HttpConnection
+from cackled.transport._connection import HttpConnection
 from cackled.transport._early import EarlyConnection
+from cackled.transport._ending import BUSY, GONE, IDLE
 from cackled.transport._fairness import Line
-from cackled.transport._head import Head, normal_host
+from cackled.transport._head import LANE_PROXY, LANE_TLS, Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._redact import without_tokens
 from cackled.transport._request import Request, render_head
@@ -45,9 +46,6 @@ SWEEP_SECONDS = 0.5
 # Seconds for which draining waits for connections whose handshake is under way.
 OPENING_GRACE = 1.0
 SLOW_SECONDS = 0.1
-# Lanes: connections for which the same raw head means the same. Bits.
-LANE_TLS = 1
-LANE_PROXY = 2
 
 # Takes over the connection of a GET request with this head (`EarlyConnection.leave`, `attach`) and returns True. Or
 # does nothing and returns False: then the request takes the usual path, which also reports errors.
@@ -275,7 +273,7 @@ class HttpFactory(Factory):
         if self.access is not None:
             self.access.flush()
         if self.fast is not None:
-            hits = self.fast.take_hits()
+            hits = self.fast.take_hits() + self.fast.files.take_hits()
             if hits:
                 self._classes[1].inc(hits)
 

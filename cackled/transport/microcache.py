@@ -23,6 +23,7 @@ from cackled.clock import wall_time
 from cackled.metrics import Metrics
 from cackled.transport._entries import Entry, Variant
 from cackled.transport._fastpath import FastPath, split_after
+from cackled.transport._hotfiles import HotFiles
 from cackled.transport._loading import Loading, Outcome
 from cackled.transport._request import Request
 from cackled.transport._variants import encoding_class, matches
@@ -61,7 +62,7 @@ class Microcache(Loading):
 
     def fast_path(self) -> FastPath:
         """What answers hits before a request object exists."""
-        return FastPath(self)
+        return FastPath(self, HotFiles(self.clock))
 
     # Forms
 

@@ -40,6 +40,8 @@ class Response(Struct, kw_only=False):
     coded: dict[bytes, bytes] = {}
     # A `cackled.transport.streaming.Body`, which is above this module.
     stream: Any = None
+    # A `cackled.transport.streaming.HotAnswer`: others may have the same without the handler being asked.
+    hot: Any = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header *name* (any case), or None."""

@@ -1,8 +1,8 @@
 """Answers whose body is files, or comes piece by piece: sent as fast as the client reads, and no faster.
 
-Connections of our own take files themselves: plain ones by ``sendfile(2)``, so that the bytes never enter the process, and
-TLS through one buffer for all. HTTP/2 and others get them in bounded chunks. Reads that may wait for a disk are made in a thread: ``preadv2`` with ``RWF_NOWAIT`` tells
-before whether the kernel has the bytes in memory.
+Connections of our own take files themselves: plain ones by ``sendfile(2)``, so that the bytes never enter the process,
+and TLS through one buffer for all. HTTP/2 and others get them in bounded chunks. Reads that may wait for a disk are
+made in a thread: ``preadv2`` with ``RWF_NOWAIT`` tells before whether the kernel has the bytes in memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = Logger()
 class OpenFile:
     """A descriptor that is closed when the last who refers to this object has let go of it."""
 
-    __slots__ = ("_seen", "descriptor", "size", "touched")
+    __slots__ = ("__weakref__", "_seen", "descriptor", "size", "touched")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
@@ -92,6 +92,33 @@ class Body(Struct, frozen=True):
     length: int
     pieces: Pieces
     in_thread: Callable[..., Awaitable[Any]]
+
+
+class HotAnswer(Struct, frozen=True):
+    """Says of an answer that it is one part of a file, and that others who ask for the same may have the same.
+
+    ``find`` is asked each time, with the client's address: it gives the part; None where it is not so any more, or that
+    client may not ask now. It is called in the middle of reading: it must be quick. It must not keep the file open: who
+    has opened it says how long. ``in_thread`` as in `Body`.
+    """
+
+    find: Callable[[str], FilePart | None]
+    in_thread: Callable[..., Awaitable[Any]]
+
+
+class _Rest:
+    def __init__(self, part: FilePart) -> None:
+        self._part: FilePart | None = part
+
+    async def next(self) -> FilePart | None:
+        part, self._part = self._part, None
+        return part
+
+
+def rest_of(part: FilePart, sent: int, in_thread: Callable[..., Awaitable[Any]]) -> Body:
+    """What is left of *part* after *sent* bytes."""
+    rest = FilePart(part.file, part.start + sent, part.length - sent)
+    return Body(rest.length, _Rest(rest), in_thread)
 
 
 def is_in_memory(descriptor: int, start: int, length: int) -> bool:

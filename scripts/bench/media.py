@@ -68,6 +68,7 @@ def serve(port: int, tls: int, folder: str) -> None:
     from cackled.metrics import Metrics
     from cackled.transport.endpoints import PublicEndpoint
     from cackled.transport.http import HttpFactory
+    from cackled.transport.microcache import Microcache
     from cackled.transport.resources import AsyncResource, Folder
     from cackled.transport.response import Response, json_response
 
@@ -116,7 +117,8 @@ def serve(port: int, tls: int, folder: str) -> None:
     root.putChild(b"media", resource.MediaResource(sites, gallery, limits, lambda request: "", nothing))
     root.putChild(b"stats", AsyncResource(stats))
     settings = config.Http(max_connections_per_address=5_000, stall_timeout=120.0)
-    factory = HttpFactory(root, settings, reactor, metrics)
+    fast = Microcache(reactor, config.Microcache(), metrics).fast_path()
+    factory = HttpFactory(root, settings, reactor, metrics, fast=fast)
     for number, certs in ((port, None), (tls, str(Path(folder, "certs")))):
         endpoint = PublicEndpoint(reactor, number, "127.0.0.1", backlog=4096, certs=certs)
         endpoint.listen_on(endpoint.bind(), factory)

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -18,11 +19,13 @@ from twisted.web.resource import Resource
 from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport import _socket, streaming
+from cackled.transport._limits import TrustedProxies
 from cackled.transport.endpoints import PublicEndpoint
 from cackled.transport.http import HttpFactory
+from cackled.transport.microcache import Microcache
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from cackled.transport.streaming import Body, FilePart, OpenFile, read_fully
+from cackled.transport.streaming import Body, FilePart, HotAnswer, OpenFile, read_fully
 from tests.support.answers import answers, get
 from tests.transport.test_tls import pem
 
@@ -56,19 +59,27 @@ class StreamingCase(TestCase):
             file.write(self.whole)
         self.metrics = Metrics()
         self.body: Callable[[], Body] = lambda: self.made(FilePart(self.opened(), 0, SIZE))
-        self.reads = 0
+        self.reads = self.asked = 0
         root = Resource()
 
         async def answer(request: Any) -> Response:
-            return Response(200, [(b"Content-Type", b"image/png")], stream=self.body())
+            self.asked += 1
+            return self.answer(request)
 
         root.putChild(b"file", AsyncResource(answer, (b"GET", b"HEAD")))
         clock: Any = reactor
-        self.factory = HttpFactory(root, config.Http(stall_timeout=2.0), clock, self.metrics)
+        self.factory = HttpFactory(root, config.Http(stall_timeout=2.0), clock, self.metrics, fast=self.fast())
         endpoint = PublicEndpoint(clock, 0, "127.0.0.1", certs=self.certs)
         self.port: Any = endpoint.listen_on(endpoint.bind(), self.factory)
         self.addCleanup(endpoint.close)
         self.addCleanup(self.finish)
+
+    def fast(self) -> Any:
+        """What answers before there is a request."""
+
+    def answer(self, request: Any) -> Response:
+        """The answer of the handler."""
+        return Response(200, [(b"Content-Type", b"image/png")], stream=self.body())
 
     async def finish(self) -> None:
         """Close everything, and wait until the reactor is clean."""
@@ -230,6 +241,128 @@ class TlsTests(PlainTests):
         with open(os.path.join(self.certs, "a.pem"), "wb") as file:
             file.write(pem("a.example"))
         super().setUp()
+
+
+class HotTests(PlainTests):
+    """Where the handler says that others may have the same: without it, from the second time on."""
+
+    def setUp(self) -> None:
+        """Whoever asks is allowed to."""
+        self.addresses: list[str] = []
+        self.allowed = True
+        super().setUp()
+        # Somebody has it open.
+        self.file = self.opened()
+        self.body = lambda: self.made(FilePart(self.file, 0, SIZE))
+
+    def fast(self) -> Any:
+        """As in the daemon."""
+        clock: Any = reactor
+        return Microcache(clock, config.Microcache(), self.metrics).fast_path()
+
+
+    def answer(self, request: Any) -> Response:
+        """The whole file, or what the test says."""
+        answer = super().answer(request)
+        piece = answer.stream.pieces._pieces[0]
+        if isinstance(piece, FilePart) and piece.length == answer.stream.length:
+            opened, length = ref(piece.file), piece.length
+
+            def find(address: str) -> FilePart | None:
+                self.addresses.append(address)
+                file = opened()
+                return FilePart(file, 0, length) if file is not None and self.allowed else None
+
+            answer.hot = HotAnswer(find, self.in_thread)
+        return answer
+
+    async def ask(self, *more: str, method: str = "GET", size: int = 65536) -> tuple[dict[str, str], bool]:
+        """Ask on a connection that stays open; gives the head's fields, and whether the file came whole."""
+
+        def ask() -> tuple[dict[str, str], bool]:
+            with self.connect() as client:
+                client.sendall(get("/file", *more, method=method))
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    data += client.recv(1000)
+                head, _, body = data.partition(b"\r\n\r\n")
+                parts = [body]
+                lines = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+                fields = {name.lower(): value for name, _, value in lines}
+                length = int(fields["content-length"]) if method == "GET" else 0
+                left = length - len(body)
+                while left:
+                    parts.append(client.recv(size))
+                    left -= len(parts[-1])
+                # The connection goes on.
+                client.sendall(get("/none", "Connection: close"))
+                rest = client.recv(1000)
+                self.assertIn(b" 404 ", rest)
+                return fields, b"".join(parts) == self.whole[:length]
+
+        found: tuple[dict[str, str], bool] = await deferToThread(ask)
+        return found
+
+    async def test_without_the_handler(self) -> None:
+        """The same answer, however slowly it is read; the handler is asked once."""
+        first, whole = await self.ask()
+        self.assertTrue(whole)
+        for size in (65536, 10_000_000, 3_000):
+            again, whole = await self.ask(size=size)
+            self.assertTrue(whole)
+            self.assertEqual({**again, "date": ""}, {**first, "date": ""})
+        self.assertEqual(self.asked, 1)
+        self.assertEqual(self.addresses, ["127.0.0.1"] * 3)
+        self.factory._flush()
+        self.assertIn(b'http_requests_total{status="2xx"} 4', self.metrics.render())
+
+    async def test_at_once(self) -> None:
+        """What the kernel takes at once is answered without a request of ours."""
+        self.body = lambda: self.made(FilePart(self.file, 0, 20_000), length=20_000)
+        for _ in range(3):
+            fields, whole = await self.ask()
+            self.assertEqual((fields["content-length"], whole), ("20000", True))
+        self.assertEqual((self.asked, self.factory.fast.files.take_hits()), (1, 2))
+
+    async def test_more_is_asked(self) -> None:
+        """With a range, a condition, another method or one request alone, the handler is asked."""
+        await self.ask()
+        await self.ask("If-None-Match: x")
+        await self.ask("Range: bytes=0-")
+        await self.ask(method="HEAD")
+        await deferToThread(self.fetch)
+        self.assertEqual((self.asked, self.addresses), (5, []))
+
+    async def test_not_allowed(self) -> None:
+        """Where it is not so any more, or that client asks too often, the handler is asked."""
+        await self.ask()
+        self.allowed = False
+        await self.ask()
+        self.assertEqual((self.asked, len(self.addresses)), (2, 1))
+
+    async def test_draining(self) -> None:
+        """While answers are to close their connections, the handler is asked."""
+        await self.ask()
+        self.factory.plain_answers_only = True
+        await self.ask()
+        self.assertEqual(self.asked, 2)
+
+
+class HotTlsTests(HotTests, TlsTests):
+    """The same over TLS."""
+
+
+class HotProxyTests(HotTests):
+    """Behind a proxy the client may be anybody: the handler is asked each time."""
+
+    async def test_without_the_handler(self) -> None:
+        """None is answered without it."""
+        self.factory.proxies = TrustedProxies(["127.0.0.0/8"])
+        for _ in range(3):
+            await self.ask("X-Forwarded-For: 192.0.2.1")
+        self.assertEqual((self.asked, self.addresses), (3, []))
+
+    test_not_allowed = test_at_once = test_without_the_handler
 
 
 class MemoryTests(TestCase):
