@@ -213,11 +213,12 @@ class WriteQueues:
         self._clock = clock
         self._named: dict[str, WriteBatcher[Any]] = {}
 
-    def named(self, name: str, *, most: int, bound: int, pause: float) -> WriteBatcher[Any]:
+    def named(self, name: str, *, most: int, bound: int, pause: float, width: int = 1) -> WriteBatcher[Any]:
         """The gathering that a feature calls *name*, made the first time: see `WriteBatcher`."""
         found = self._named.get(name)
         if found is None:
-            found = self._named[name] = WriteBatcher(most, bound, clock=self._clock, pause=pause)
+            clock = self._clock if pause else None
+            found = self._named[name] = WriteBatcher(most, bound, width, clock=clock, pause=pause)
         return found
 
     @property

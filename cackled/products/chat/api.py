@@ -68,14 +68,23 @@ async def party(call: Call) -> Party:
     if call.staff is not None:
         sender = "bot" if call.staff.key else "operator"
         return Party(await call.service(Chats).find(chat), call.staff.account, call.staff.name, sender)
-    token = bearer(call.request) or ""
-    number = await call.shared(ChatTokens).number(call.site.id, chat, token)
-    if number is None:
-        raise no_chat()
+    number = await token_number(call)
     found = await call.service(Chats).find(chat)
     if found.tokens != number:
         raise no_chat()
     return Party(found, 0, found.name)
+
+
+async def token_number(call: Call) -> int:
+    """Which of the conversation's tokens the call has. The database knows which of them holds.
+
+    Raises:
+        NotFound: it is none of them.
+    """
+    number = await call.shared(ChatTokens).number(call.site.id, call.number("chat"), bearer(call.request) or "")
+    if number is None:
+        raise no_chat()
+    return number
 
 
 async def visitor(call: Call) -> Party:
@@ -166,17 +175,21 @@ async def list_messages(call: Call) -> bytes:
 
 async def say(call: Call) -> Any:
     """Write a message. The same Idempotency-Key again gives the message that was written first."""
-    caller, body = await party(call), call.body
-    original = body.original if caller.account and body.original is not UNSET else None
+    body, staff = call.body, call.staff
+    if staff is None:
+        sender, account, name, tokens = "visitor", 0, "", await token_number(call)
+    else:
+        sender, account, name, tokens = "bot" if staff.key else "operator", staff.account, staff.name, None
+    original = body.original if staff is not None and staff.account and body.original is not UNSET else None
     if original is not None:
         original = structs.replace(original, text=clean_text(original.text, MOST_ORIGINAL))
     seen = None
-    if caller.side == "operator" and body.seen is not UNSET and not body.anyway:
+    if staff is not None and body.seen is not UNSET and not body.anyway:
         seen = int(body.seen)
     written = await call.service(Chats).say(
-        call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
-        call.idempotency_key or "", address=call.address if caller.side == "visitor" else None, seen=seen,
-        files=body.files, quick=None if caller.side == "visitor" else body.quick, original=original,
+        call.number("chat"), sender, account, name, tokens, body.text, call.idempotency_key or "",
+        address=call.address if staff is None else None, seen=seen, files=body.files,
+        quick=() if staff is None else body.quick, original=original,
     )  # fmt: skip
     return _said(written.message, written.seq)
 

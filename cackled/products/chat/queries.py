@@ -41,6 +41,16 @@ SAY = Query(
         "text", "text[]",
     ),
 )  # fmt: skip
+# Several at once, each with its own result or refusal.
+SAY_SEVERAL = Query(
+    "say_in_chats",
+    "select message, seq, old, refused from "
+    "say_in_chats($1, $3, $4, $5, $6, $7, $8::inet[], $9, $10, $11, $12, $2)",
+    (
+        "int", "boolean", "bigint[]", "int[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "text[]", "text[]",
+        "bigint[]",
+    ),
+)  # fmt: skip
 # The same, with what the operator wrote before it was translated ($17, in the language $16, for a message in $15):
 # whoever hears of the message finds that. Not where the message says something else by now.
 SAY_TRANSLATED = Query(

@@ -6,6 +6,7 @@ A conversation is a channel of its own. Its number is random, and told to its vi
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
 from cackled.products.chat.answers import Original, PageBody, StartBody, VisitBody
 from cackled.products.chat.forms import Field, Setup
+from cackled.products.chat.saying import Outgoing, Plain
 from cackled.products.chat.settings import ChatSettings
 
 PRODUCT_NAME = "chat"
@@ -115,6 +117,7 @@ class Chats:
         self._evict = parts.evict
         self._signal = parts.signal
         self._all = parts.database
+        self._outgoing = Outgoing(parts.queues, site.id, self._database)
         # Where it is told whether somebody is there.
         self.channel = status_channel(site)
 
@@ -208,26 +211,57 @@ class Chats:
         return found, int(rows.rows[0][1]), more
 
     async def say(
-        self, chat: int, sender: str, who: int, name: str, body: str, key: str, *, address: str | None = None,
-        seen: int | None = None, files: list[str] | None = None, quick: list[str] | None = None,
-        original: Original | None = None,
-    ) -> Written:
+        self, chat: int, sender: str, account: int, name: str, tokens: int | None, body: str, key: str,
+        *, address: str | None = None, seen: int | None = None, files: Sequence[str] = (),
+        quick: Sequence[str] = (), original: Original | None = None,
+    ) -> Written:  # fmt: skip
         """Say something as a visitor, an operator or a bot. The same *key* again gives what was said first.
 
-        *files*: ids of pictures of the sender's own; *quick*: answers that the other side may choose from; *original*:
-        what the operator wrote before it was translated.
+        *tokens*: which of the conversation's tokens its visitor showed (None of others); *files*: ids of pictures of
+        the sender's own; *quick*: answers that the other side may choose from; *original*: what the operator wrote
+        before it was translated.
 
         Raises:
-            Refused: the conversation is closed, the visitor banned; of an operator: something newer than *seen* is
-                there, or a colleague has it.
+            Refused: there is no such conversation, or none of that token; it is closed, the visitor banned; of an
+                operator: something newer than *seen* is there, or a colleague has it.
         """
+        if files:
+            # Who is nobody there has no picture looked for.
+            await self._talker(chat, tokens)
         clean, html = self._rendered(body) if body.strip() or not files else ("", "")
-        visitor = who if sender == "visitor" else None
-        account = who if sender == "operator" else None
-        shown = await self._pictures(chat, sender, visitor, account, files or [], key)
-        choices = [one for one in (text.clean_words(one, 60) for one in quick or []) if one]
+        choices = [one for one in (text.clean_words(one, 60) for one in quick) if one]
+        plain = Plain(
+            chat, tokens, sender, account if sender == "operator" else None, name, stored_address(address), key, clean,
+            html, seen,
+        )  # fmt: skip
+        simple = not files and not choices and original is None
+
+        async def write() -> Written:
+            if simple:
+                said = await self._outgoing.say(plain, self.settings.assignee_only)
+                if said is not None:
+                    return Written(*said)
+            return await self._say(plain, list(files), choices, original)
+
+        written: Written = await self._outgoing.in_turn(chat, write)
+        return written
+
+    async def _talker(self, chat: int, tokens: int | None) -> Found:
+        """The conversation, for whoever showed that token of it."""
+        found = await self.find(chat)
+        if tokens is not None and tokens != found.tokens:
+            raise no_chat()
+        return found
+
+    async def _say(self, one: Plain, files: list[str], choices: list[str], original: Original | None) -> Written:
+        """Say it by itself, whatever changes with it."""
+        visitor, name = None, one.name
+        if one.sender == "visitor":
+            found = await self._talker(one.chat, one.tokens)
+            visitor, name = found.visitor, found.name
+        shown = await self._pictures(one.chat, one.sender, visitor, one.account, files, one.key)
         said = (
-            chat, sender, visitor, account, name, stored_address(address), key, clean, html, seen,
+            one.chat, one.sender, visitor, one.account, name, one.address, one.key, one.text, one.html, one.seen,
             self.settings.assignee_only, shown, choices,
         )  # fmt: skip
         if original is None:
@@ -237,7 +271,7 @@ class Chats:
             rows = await self._write(queries.SAY_TRANSLATED, *said, *languages, original.text)
         written = Written(*rows[0])
         if written.old:
-            check_same_pictures(written.message, "files", files or [])
+            check_same_pictures(written.message, "files", files)
         return written
 
     async def picture(self, name: str, visitor: int | None, account: int | None) -> dict[str, Any]:

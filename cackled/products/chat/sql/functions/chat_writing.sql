@@ -1,14 +1,15 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 8
+-- cackled: revision 9
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
 declare
   c chat;
+  there bigint;
 begin
-  select * into c from chat x where x.site_id = p_site and x.id = p_chat;
+  select x.channel_id into there from chat x where x.site_id = p_site and x.id = p_chat;
   if found then
-    perform from channel x where x.site_id = p_site and x.id = c.channel_id for no key update;
+    perform from channel x where x.site_id = p_site and x.id = there for no key update;
     select * into c from chat x where x.site_id = p_site and x.id = p_chat for no key update;
   end if;
   if not found then
@@ -160,6 +161,30 @@ begin
 end
 $$;
 
+-- Why a message is refused, as SQLSTATE and reason; null: it is not. See say_in_chat.
+create or replace function message_refusal(
+  c chat, p_sender text, p_visitor bigint, p_account bigint, p_ip inet, p_seen bigint, p_only boolean
+) returns text language plpgsql stable as $$
+begin
+  if c.state in ('closed', 'spam') then
+    return 'CK409 chat-closed';
+  elsif p_sender = 'bot' and c.assignee is not null then
+    return 'CK409 not-assignee';
+  elsif p_sender = 'visitor' and (is_banned(c.site_id, '', p_visitor, p_ip) or is_mail_banned(c.site_id, c.mail)) then
+    return 'CK403 banned';
+  elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account
+      and p_account <> all(c.guests) then
+    return 'CK409 not-assignee';
+  -- The newest of each side is known with the conversation: mostly nothing is to be looked for.
+  elsif p_seen is not null and greatest(c.said_visitor, c.said_operator) > p_seen and exists (
+      select from chat_message x where x.site_id = c.site_id and x.chat_id = c.id and x.seq > p_seen and x.kind = 'text'
+        and (x.sender <> p_sender or x.account_id is distinct from p_account)) then
+    return 'CK409 newer-messages';
+  end if;
+  return null;
+end
+$$;
+
 -- Say something. p_sender: visitor, operator or bot. p_seen: up to which seq an operator had seen the conversation
 -- (null: it does not matter); what the other side or a colleague said after it raises CK409. p_only: none but the
 -- assignee may answer. old: it was said before, with the same key.
@@ -172,10 +197,11 @@ declare
   c chat := lock_chat(p_site, p_chat);
   was chat := c;
   m chat_message;
+  refused text;
 begin
   if p_key <> '' then
     select * into m from chat_message x
-    where x.site_id = p_site and x.chat_id = p_chat and x.sender = p_sender and x.key = p_key;
+    where x.site_id = p_site and x.chat_id = p_chat and x.sender = p_sender and x.key = p_key and x.key <> '';
     if found then
       if m.edited_at is null and not m.deleted and m.text <> p_text then
         raise exception using errcode = 'CK422', message = 'key-reused';
@@ -184,19 +210,9 @@ begin
       return;
     end if;
   end if;
-  if c.state in ('closed', 'spam') then
-    raise exception using errcode = 'CK409', message = 'chat-closed';
-  elsif p_sender = 'bot' and c.assignee is not null then
-    raise exception using errcode = 'CK409', message = 'not-assignee';
-  elsif p_sender = 'visitor' and (is_banned(p_site, '', p_visitor, p_ip) or is_mail_banned(p_site, c.mail)) then
-    raise exception using errcode = 'CK403', message = 'banned';
-  elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account
-      and p_account <> all(c.guests) then
-    raise exception using errcode = 'CK409', message = 'not-assignee';
-  elsif p_seen is not null and exists (
-      select from chat_message x where x.site_id = p_site and x.chat_id = p_chat and x.seq > p_seen and x.kind = 'text'
-        and (x.sender <> p_sender or x.account_id is distinct from p_account)) then
-    raise exception using errcode = 'CK409', message = 'newer-messages';
+  refused := message_refusal(c, p_sender, p_visitor, p_account, p_ip, p_seen, p_only);
+  if refused is not null then
+    raise exception using errcode = left(refused, 5), message = substr(refused, 7);
   end if;
   if p_sender = 'operator' and (c.state = 'waiting' or c.assignee is null or c.offered_at is not null) then
     -- Who answers first has it.
@@ -212,6 +228,79 @@ begin
     perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
   end if;
   return query select message_json(m), m.seq, false;
+end
+$$;
+
+-- Say several things as one change, each in a conversation of its own: as `say_in_chat` would say each, with a result or a
+-- refusal (SQLSTATE and reason) of its own, in the order given. A visitor is known by the number of their token
+-- (p_tokens, null for others), and named as the conversation has them. No row is waited for, so that nobody waits for
+-- this while it waits. refused is 'alone' where a row is locked at the moment, or where more than the message changes
+-- (an operator takes what waits, a visitor wakes what sleeps): nothing was done with it, `say_in_chat` says it.
+create or replace function say_in_chats(
+  p_site int, p_chats bigint[], p_tokens int[], p_senders text[], p_accounts bigint[], p_names text[], p_ips inet[],
+  p_keys text[], p_texts text[], p_htmls text[], p_seens bigint[], p_only boolean
+) returns table (message text, seq bigint, old boolean, refused text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c chat;
+  m chat_message;
+  there bigint;
+  who bigint;
+begin
+  for i in 1 .. cardinality(p_chats) loop
+    message := null;
+    seq := null;
+    old := false;
+    refused := null;
+    m := null;
+    select x.channel_id into there from chat x where x.site_id = p_site and x.id = p_chats[i];
+    if not found then
+      refused := 'CK404 chat';
+    else
+      perform from channel x where x.site_id = p_site and x.id = there for no key update skip locked;
+      if found then
+        select * into c from chat x where x.site_id = p_site and x.id = p_chats[i] for no key update skip locked;
+      end if;
+      if not found or c.channel_id <> there then
+        refused := 'alone';
+      elsif p_senders[i] = 'visitor' and p_tokens[i] is distinct from c.tokens then
+        refused := 'CK404 chat';
+      end if;
+    end if;
+    if refused is null and p_keys[i] <> '' then
+      select * into m from chat_message x
+      where x.site_id = p_site and x.chat_id = p_chats[i] and x.sender = p_senders[i] and x.key = p_keys[i] and x.key <> '';
+      if found and m.edited_at is null and not m.deleted and m.text <> p_texts[i] then
+        refused := 'CK422 key-reused';
+      elsif found then
+        old := true;
+      end if;
+    end if;
+    if refused is null and not old then
+      who := case when p_senders[i] = 'visitor' then c.visitor_id end;
+      refused := message_refusal(c, p_senders[i], who, p_accounts[i], p_ips[i], p_seens[i], p_only);
+      if refused is null and (c.state = 'snoozed' or p_senders[i] <> 'visitor' and (
+          c.state <> 'open' or is_offered(c) or p_senders[i] = 'operator' and c.assignee is null)) then
+        refused := 'alone';
+      -- As does a push to operators who are away: it is noted in their rows.
+      elsif refused is null and p_senders[i] = 'visitor' and exists (
+          select from chat_push p join chat_desk d on d.site_id = p.site_id and d.account_id = p.account_id
+          where p.site_id = p_site and d.seen_at < now() - interval '40 seconds'
+            and (c.assignee is null or d.account_id = c.assignee or d.account_id = any(c.guests))) then
+        refused := 'alone';
+      end if;
+      if refused is null then
+        m := add_message(c, 'text', p_senders[i], who, p_accounts[i],
+                         case when p_senders[i] = 'visitor' then c.name else p_names[i] end, p_keys[i], p_texts[i],
+                         p_htmls[i], '', '[]', '{}');
+      end if;
+    end if;
+    if refused is null then
+      message := message_json(m);
+      seq := m.seq;
+    end if;
+    return next;
+  end loop;
 end
 $$;
 
