@@ -24,6 +24,24 @@ add_filter(
 		return Cackled_Options::ready() && is_singular() ? __DIR__ . '/templates/comments.php' : $theirs;
 	}
 );
+// Themes made of blocks have no such template: there the block of the comments gives way.
+add_filter(
+	'pre_render_block',
+	function ( $theirs, $block ) {
+		$blocks = array( 'core/comments', 'core/comments-query-loop', 'core/post-comments', 'core/post-comments-form' );
+		if ( ! in_array( $block['blockName'] ?? '', $blocks, true ) || ! Cackled_Options::ready() || ! is_singular() ) {
+			return $theirs;
+		}
+		if ( 'core/post-comments-form' === $block['blockName'] ) {
+			return '';
+		}
+		ob_start();
+		require __DIR__ . '/templates/comments.php';
+		return ob_get_clean();
+	},
+	10,
+	2
+);
 // Numbers beside titles come from the copy that the synchronisation keeps: no script of ours on lists.
 Cackled_Settings::register();
 Cackled_Sync::register();
