@@ -41,7 +41,7 @@ from cackled.products.chat.tokens import ChatTokens, private
 from cackled.products.chat.translations import HELD as TRANSLATED
 from cackled.products.chat.translations import Translations
 from cackled.products.chat.translator import Translator
-from cackled.products.chat.upkeep import AUTHORED, ERASABLE, HELD, JOBS, Routing
+from cackled.products.chat.upkeep import AUTHORED, ERASABLE, HELD, JOBS, Gathering, Routing
 from cackled.products.product import Limit, OutboxParts, Product, SharedParts
 
 
@@ -63,6 +63,11 @@ def make_tokens(parts: SharedParts) -> ChatTokens:
 def make_routing(parts: SharedParts) -> Routing:
     """What hands out conversations that wait."""
     return Routing(parts.database, parts.clock)
+
+
+def make_gathering(parts: SharedParts) -> Gathering:
+    """What tells operators of much at once."""
+    return Gathering(parts.database, parts.clock)
 
 
 def make_resuming(parts: SharedParts) -> Resuming:
@@ -120,9 +125,9 @@ PRODUCT = Product(
     },
     shared={
         ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
-        Places: make_places, DeskKeys: make_keys, Translator: make_translator,
+        Gathering: make_gathering, Places: make_places, DeskKeys: make_keys, Translator: make_translator,
     },
-    starts=(Routing, MailReplies),
+    starts=(Routing, Gathering, MailReplies),
     outbox={"chat-mail": make_mail, "chat-push": make_push},
     letters=LETTERS,
     limits=(

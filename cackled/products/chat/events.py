@@ -28,6 +28,13 @@ class ReadTold(Struct, frozen=True):
     seq: int
 
 
+class GatheredTold(Struct, frozen=True):
+    """Conversations that stand otherwise, as they stand now. ``more``: there are others; lists are asked for anew."""
+
+    rows: list[Row]
+    more: bool
+
+
 class ViewersTold(Struct, frozen=True):
     """Which operators look at a conversation."""
 
@@ -83,6 +90,7 @@ EVENTS = (
     # To operators alone, without a word of anybody.
     EventType(type="chat.queued", private=True, data=Row),
     EventType(type="chat.changed", private=True, data=Row),
+    EventType(type="chat.gathered", private=True, data=GatheredTold),
     EventType(type="chat.viewing", private=True, data=ViewersTold),
     EventType(type="chat.noted", private=True, data=NoteTold),
     EventType(type="chat.mentioned", private=True, data=MentionTold),

@@ -17,6 +17,8 @@ from cackled.products.chat.queries import ROUTE_CHAT
 
 # Seconds between two looks at what waits, besides those that something causes.
 INTERVAL = 5.0
+# Seconds between two looks at what operators were not told yet.
+GATHERED = 1.0
 
 ERASABLE = Erasable(
     steps=(Query("erase_chats", "select channel, seq from erase_chats($1, $2, $3)", ("int", "bigint", "int")),),
@@ -66,6 +68,7 @@ LOSE_DESK = Query("lose_desk", "select site from lose_desk()")
 RETURN_CHAT = Query("return_chat", "select site from return_chat()")
 RETURN_OFFER = Query("return_offer", "select site from return_offer()")
 MAIL_ANSWERS = Query("mail_answers", "select site from mail_answers()")
+GATHER_CHATS = Query("gather_chats", "select site from gather_chats()")
 WAKE_CHATS = Query("wake_chats", "select 1 from wake_chats() n where n > 0")
 # Of each of them at one look.
 MOST_AT_ONCE = 500
@@ -73,6 +76,33 @@ SELECT_WAITING_SITES = Query(
     "select_waiting_sites", "select distinct site_id from chat where state = 'waiting' limit 1000"
 )
 JOBS = (DROP_OLD_CHATS,)
+
+
+class Gathering:
+    """Tells operators every second of what was too much to be told at once."""
+
+    def __init__(self, database: Database, clock: Any) -> None:
+        self._database = database
+        self._job = Periodic(clock, GATHERED, self.run, "chat news")
+
+    def start(self) -> None:
+        """Begin."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._job.stop()
+
+    async def run(self) -> None:
+        """Tell what there is, each site once."""
+        try:
+            for part in self._database.parts:
+                for _ in range(MOST_AT_ONCE):
+                    if not await part.system.write(GATHER_CHATS):
+                        break
+        except DatabaseError:
+            # It stays noted.
+            return
 
 
 class Routing:

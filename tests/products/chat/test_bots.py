@@ -94,7 +94,8 @@ class BotTests(ChatCase):
 
     async def test_webhooks(self) -> None:
         """Each kind of event is told to who names it, with the conversation that it is about, and to nobody else."""
-        names = [one.type for one in EVENTS]
+        # What is gathered for consoles is told here one by one.
+        names = [one.type for one in EVENTS if one.type != "chat.gathered"]
         types = "{" + ",".join(names) + "}"
         self.sql(f"""insert into webhook_endpoint (site_id, url, secret, types)
                  values (1, 'https://a.example/', 'x', '{types}')""")

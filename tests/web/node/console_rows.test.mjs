@@ -24,6 +24,10 @@ class Server {
     /** @type {Set<any>} */
     this.sockets = new Set();
     this.clock = 1_700_000_000_000;
+    /** Whether more changes than is told at once. */
+    this.busy = false;
+    /** @type {Set<string>} */
+    this.untold = new Set();
     /** The ticket that opens channels. */
     this.ticket = 'staff.0';
   }
@@ -70,7 +74,23 @@ class Server {
   changed(chat, type) {
     chat.version++;
     this.tell(`1/${chat.channel}`, 'chat.updated', {id: chat.id, state: chat.state});
-    this.tell('1/1', type, {...this.row(chat, false), counts: this.counts()});
+    this.staff(chat, type);
+  }
+
+  /** How a chat stands: at once, or noted for the next time that all of it is told. @param {any} chat @param {string} type */
+  staff(chat, type) {
+    if (this.busy) this.untold.add(chat.id);
+    else this.tell('1/1', type, {...this.row(chat, false), counts: this.counts()});
+  }
+
+  /** What was noted is told, at most *most*; of more than that consoles know only that it is so. @param {number} most */
+  gather(most) {
+    if (!this.untold.size) return;
+    const ids = [...this.untold].slice(0, most);
+    const more = this.untold.size > most;
+    this.untold.clear();
+    const rows = ids.map(id => ({...this.row(this.chats.get(id), false), counts: this.counts()}));
+    this.tell('1/1', 'chat.gathered', {rows, more});
   }
 
   /** @param {string} id */
@@ -83,7 +103,7 @@ class Server {
     this.chats.set(id, chat);
     this.channels.set(`1/${chat.channel}`, {seq: 0, events: []});
     this.say(id, 'visitor', 'hello', false);
-    this.tell('1/1', 'chat.queued', {...this.row(chat, false), counts: this.counts()});
+    this.staff(chat, 'chat.queued');
   }
 
   /** @param {string} id @param {string} from @param {string} text @param {boolean} [_told] */
@@ -335,7 +355,7 @@ test('whatever is cut, late or lost: rows, counts and my chats are those of the 
     for (let step = 0; step < 120; step++) {
       const id = pick([...server.chats.keys()]);
       const chat = server.chats.get(id);
-      const what = Math.floor(random() * 19);
+      const what = Math.floor(random() * 21);
       if (what === 0) server.begin(String(server.chats.size));
       else if (what < 5) server.say(id, pick(['visitor', 'visitor', 'operator']), `words ${step}`);
       else if (what === 5) server.become(id, {state: 'open', assignee: {id: pick(['me', 'other']), name: 'A'}});
@@ -347,6 +367,8 @@ test('whatever is cut, late or lost: rows, counts and my chats are those of the 
       else if (what === 11) await mend();
       else if (what === 16) server.ticket = `staff.${step}`;
       else if (what === 17) live.renew(server.ticket);
+      else if (what === 19) server.busy = !server.busy;
+      else if (what === 20) server.gather(pick([1, 3, 30]));
       else if (what === 18) for (const one of [...server.sockets]) one.expire();
       else if (what === 12) follow();
       else if (what === 13) {
@@ -357,6 +379,7 @@ test('whatever is cut, late or lost: rows, counts and my chats are those of the 
       if (random() < 0.5) await turn();
     }
     calls.hold = null;
+    server.gather(3);
     for (const done of held) done();
     await settle();
     // What moved while nobody told is looked at every ten seconds.

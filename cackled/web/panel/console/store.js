@@ -69,12 +69,14 @@ export class Console extends Lists {
    * @param {{type: string, data: any}} event
    */
   heard({type, data}) {
-    if (type === 'chat.queued' || type === 'chat.changed') this.row(type, data);
-    else if (type === 'chat.viewing') {
-      const talk = this.talks.get(String(data.id));
-      if (talk)
-        talk.viewers.value = (data.viewers || []).filter((/** @type {any} */ one) => String(one.id) !== this.me);
-    } else if (type === 'chat.noted') this.talks.get(String(data.id))?.catchUp();
+    // Queued, changed, or many of them gathered.
+    if (/chat.[cgq]/.test(type)) {
+      for (const row of data.rows || [data]) this.row(type, row);
+      if (data.more) this.missed();
+    } else if (type === 'chat.viewing') {
+      const talk = this.talks.get(data.id);
+      if (talk) talk.viewers.value = data.viewers.filter((/** @type {any} */ one) => one.id !== this.me);
+    } else if (type === 'chat.noted') this.talks.get(data.id)?.catchUp();
   }
 
   /** @param {string} type @param {Chat} told without words */
@@ -157,7 +159,7 @@ export class Console extends Lists {
       if (event.type === 'chat.visited') this.reload(talk.id);
     }
     const message = event.data?.message;
-    const chat = row || this.talks.get(id ?? String(event.data?.chat ?? ''))?.chat.peek();
+    const chat = row || this.talks.get(id ?? event.data?.chat)?.chat.peek();
     if (fresh && chat && message?.from === 'visitor' && message.kind === 'text' && this.hears(chat))
       this.alarm('message', chat, message.text);
   }
@@ -198,7 +200,6 @@ export class Console extends Lists {
   neighbour(step) {
     const all = this.rows.value;
     const at = all.findIndex(one => one.id === this.current.value);
-    if (at < 0) return all[0]?.id || '';
-    return all[Math.max(0, Math.min(all.length - 1, at + step))]?.id || '';
+    return all[at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + step))]?.id || '';
   }
 }

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 9
+-- cackled: revision 10
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -53,7 +53,7 @@ begin
   returning * into c;
   s := advance_seq(p_site, c.channel_id);
   perform announce(p_site, c.channel_id, s, p_type, chat_json(c), false);
-  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  perform tell_row(c, 'chat.changed');
   return s;
 end
 $$;
@@ -154,7 +154,7 @@ begin
       perform add_message(c, 'text', 'visitor', p_visitor, null, c.name, 'start', p_text, p_html, '');
       select * into c from chat x where x.site_id = p_site and x.id = p_chat;
     end if;
-    perform tell_operators(p_site, 'chat.queued', chat_row(c, false));
+    perform tell_row(c, 'chat.queued');
   end if;
   return query select c.id, c.channel_id, (select h.seq from channel h where h.site_id = p_site and h.id = c.channel_id),
     c.state, chat_place(c);
@@ -225,7 +225,7 @@ begin
   -- Messages alone lock nothing that other conversations need.
   if (was.state, was.assignee, was.waiting_since, is_offered(was))
       is distinct from (c.state, c.assignee, c.waiting_since, is_offered(c)) then
-    perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+    perform tell_row(c, 'chat.changed');
   end if;
   return query select message_json(m), m.seq, false;
 end
