@@ -75,7 +75,8 @@ class TellingTests(ChatCase):
         heard = self.told(before)
         gathered = [one for one in heard if one["type"] == "chat.gathered"]
         self.assertEqual((len(heard) - len(gathered), len(gathered)), (AT_ONCE, 3))
-        self.assertEqual([len(one["data"]["rows"]) for one in gathered], [GATHERED, GATHERED, 50 - AT_ONCE - 2 * GATHERED])
+        sizes = [GATHERED, GATHERED, 50 - AT_ONCE - 2 * GATHERED]
+        self.assertEqual([len(one["data"]["rows"]) for one in gathered], sizes)
         self.assertLess(len(self.ear.data) - size, 50 * 1_000)
         rows: dict[str, Any] = {}
         for one in heard:
