@@ -3,6 +3,7 @@
     /disqus/SITE/embed.js, /disqus/SITE/count.js
     /fastcomments/SITE/embed-v2-async.min.js, /fastcomments/SITE/embed-v2.min.js
     /widgetpack/widget.js
+    /mc.last-min.js, /mc.count-min.js (Cackle's first ones; that for comments is the loader itself)
 
 A page moves over by one changed address: its own code, and what it says of itself and its visitor, stays as it is.
 """
@@ -23,6 +24,8 @@ PLACES: dict[str, tuple[bool, dict[str, str]]] = {
     "disqus": (True, {"embed.js": "disqus.js", "count.js": "disqus_count.js"}),
     "fastcomments": (True, {"embed-v2-async.min.js": "fastcomments.js", "embed-v2.min.js": "fastcomments.js"}),
     "widgetpack": (False, {"widget.js": "widgetpack.js"}),
+    "mc.last-min.js": (False, {"": "cackle_lists.js"}),
+    "mc.count-min.js": (False, {"": "cackle_lists.js"}),
 }
 
 
@@ -46,7 +49,7 @@ class Adapters(Resource):
             number, path = path[0] if path else "", path[1:]
             if not (number.isascii() and number.isdigit() and len(number) < 11):
                 return problem(404)
-        file = self._names.get(path[0]) if len(path) == 1 else None
+        file = self._names.get("/".join(path))
         if file is None:
             return problem(404)
         if file not in self._read or self._devel:

@@ -19,8 +19,6 @@ from cackled.transport.response import Response
 LOADER_ALIASES = (
     b"mc.widget-min.js",
     b"mc.widget.js",
-    b"mc.last-min.js",
-    b"mc.count-min.js",
 )
 
 
@@ -172,9 +170,9 @@ def public_root(
     for place, script in adapters.items():
         children[place.encode()] = script
     if old is not None:
-        for name, beyond in old.places:
+        for name, *beyond in old.places:
             if name == b"api":
-                versions.putChild(beyond, OldResource(old))
+                versions.putChild(beyond[0], OldResource(old))
             else:
                 # Where other things stand as well, they go on.
                 there = children.get(name)

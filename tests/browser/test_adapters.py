@@ -258,6 +258,28 @@ class CackleTests(HostCase):
         self.until(page, "document.body.innerText.includes('old two')")
         self.soon(lambda: self.assertEqual(self.texts(page), ["old two"]))
 
+    def test_old_lists(self) -> None:
+        """The first loaders of lists and counters, beside that of comments, each in any order; `mcSSOProvider`."""
+        self.write("old-list", "in the list")
+        for first, second in (("last", "count"), ("count", "last")):
+            page = self.host(
+                f"/old-{first}",
+                f"""<div id="mc-last"></div><div id="mc-container"></div>
+                <a id="number" href="/x#mc-container" cackle-channel="old-list">?</a>
+                <script>var mcSite = 1, mcChannel = 'old-list',
+                  mcSSOProvider = {{name: 'Ours', url: 'https://sso.example/in'}};</script>
+                <script async src="{self.url}/mc.{first}-min.js"></script>
+                <script async src="{self.url}/mc.widget-min.js"></script>
+                <script async src="{self.url}/mc.{second}-min.js"></script>""",
+            )
+            self.until(page, "document.getElementById('mc-last').innerText.includes('in the list')")
+            self.until(page, "document.getElementById('number').innerText.includes('1')")
+            self.until(page, "document.querySelector('#mc-container .mc-text')?.innerText === 'in the list'")
+            page.click(".mc-input >> nth=0")
+            page.click("#mc-container .mc-signin >> nth=0")
+            self.until(page, "document.body.innerText.includes('Ours')")
+            self.soon(lambda page=page: self.assertEqual(page.locator("#mc-last > *").count(), 1))
+
     def test_unknown(self) -> None:
         """A widget that there is not is said in the console, and harms no other."""
         self.write("known", "still here")

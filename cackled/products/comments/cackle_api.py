@@ -233,6 +233,11 @@ async def feed(asked: OldRequest) -> Response:
     return Response(308, [(b"location", target.encode("ascii")), (b"access-control-allow-origin", b"*")])
 
 
+async def moved(detail: str, asked: OldRequest) -> Response:
+    """What has another shape here is refused, with *detail*."""
+    raise NotFound(detail)
+
+
 async def by_get(asked: OldRequest) -> Response:
     """Never called: what these did by GET is refused."""
     raise NotFound()
@@ -242,6 +247,13 @@ def _call(path: str, handler: Callable[[OldRequest], Awaitable[Response]], **mor
     return OldCall(path=path, handler=handler, **more)
 
 
+_FOLLOW: dict[str, Any] = {
+    "methods": (b"POST",),
+    "hint": "What changes something is never done by GET: PUT /api/v1/sites/{site}/follows/conversation/{id} follows a "
+    "conversation, DELETE ends it.",
+}
+_BANS = "Who is banned is told to staff alone: GET /api/v1/sites/{site}/bans."
+_UPLOAD = "Files are uploaded by POST /api/v1/sites/{site}/media, the file as the body."
 _POST: dict[str, Any] = {"methods": (b"POST",), "refused": post_failed}
 CALLS = (
     _call("/api/3.0/comment/list.json", list_comments),
@@ -257,6 +269,10 @@ CALLS = (
     _call("/widget/{site}/bootstrap", bootstrap),
     _call("/widget/{site}/count", count, methods=(b"POST",), hint="Counts are asked for by POST."),
     _call("/widget/{zero}/comments.rss", feed),
+    _call("/widget/{page}/subscription", by_get, **_FOLLOW),
+    _call("/widget/{page}/unsubscription", by_get, **_FOLLOW),
+    _call("/comment/{comment}/isBanned", partial(moved, _BANS)),
+    _call("/upload2", partial(moved, _UPLOAD), methods=(b"GET", b"POST")),
     *(
         _call(f"/comment/{{comment}}/{deed}", by_get, methods=(b"POST",),
               hint="What changes something is never done by GET: POST /api/v1/sites/{site}/moderation/actions does it.")

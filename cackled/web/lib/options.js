@@ -35,6 +35,7 @@ export function readOptions(given) {
   if (typeof o.renew !== 'function') o.renew = null;
   // What the page's server says of its visitor: ours or FastComments', Cackle's, Disqus'.
   o.said = null;
+  o.ssoProvider = o.ssoProvider || /** @type {any} */ (window).mcSSOProvider;
   const sso = o.sso;
   const words = {ssoAuth: o.ssoAuth || /** @type {any} */ (window).mcSSOAuth, remote_auth_s3: o.remote_auth_s3};
   if (loader.text(sso)) o.said = {sso: loader.text(sso)};

@@ -261,6 +261,19 @@ class PageTests(OldCase):
             self.assertEqual((answer.status, answer.headers["allow"]), (405, "POST"))
             self.assertIn("never done by GET", answer.json()["detail"])
         self.assertEqual(self.sql("select status from comment"), [(1,)])
+        for path in ("/widget/1/subscription?email=a@example.test&site=1&chan=7", "/widget/1/unsubscription?email=x"):
+            answer = await self.ask("GET", path)
+            self.assertEqual((answer.status, answer.headers["allow"]), (405, "POST"))
+            self.assertIn("PUT /api/v1/sites/{site}/follows/", answer.json()["detail"])
+        self.assertEqual((await self.ask("POST", "/widget/1/subscription", {"email": "a@example.test"})).status, 404)
+        # What has another shape here says which.
+        for method, path, told in (
+            ("GET", f"/comment/{one['id']}/isBanned", "/sites/{site}/bans"),
+            ("POST", "/upload2", "/sites/{site}/media"), ("GET", "/upload2", "/sites/{site}/media"),
+        ):  # fmt: skip
+            answer = await self.ask(method, path)
+            self.assertEqual(answer.status, 404)
+            self.assertIn(told, answer.json()["detail"])
         for path in ("/comment/1/explode", "/login/1/x.json", "/api/3.0/x", "/api/4.0/comment/list.json", "/login"):
             self.assertEqual((await self.ask("GET", path)).status, 404, path)
 
