@@ -1,14 +1,16 @@
-"""The tables of docs/polls.md and docs/reviews.md: each row names tests, and each test is there."""
+"""The tables that compare us with others, in docs/: each row names tests, and each test is there."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+TESTS = Path(__file__).resolve().parents[1]
+DOCS = TESTS.parent / "docs"
 # `V` is `tests.x.y`, and `E` `..z` in the same place.
 MODULE = re.compile(r"`([A-Z])`(?:\s+is)?\s+`([\w.]+)`")
 TEST = re.compile(r"`([A-Z])\.(test_\w+)`|`(tests\.[\w.]+)`")
@@ -50,3 +52,36 @@ class FeatureTableTests(SynchronousTestCase):
     def test_reviews(self) -> None:
         """Beside Judge.me, Yotpo and Cackle."""
         self.check("reviews.md", 30)
+
+    def check_modules(self, name: str, heading: str, least: int) -> None:
+        """The same of a table that names modules of tests, with ``.`` or ``/``.
+
+        ``test_x`` alone is beside the one before, or a test in it.
+        """
+        text = (DOCS / name).read_text().partition(f"\n## {heading}\n")[2]
+        rows = [line for line in text.splitlines() if line.startswith("|")][2:]
+        self.assertGreaterEqual(len(rows), least)
+        for row in rows:
+            cells = [cell.strip() for cell in row.strip("|").split("|")]
+            named = re.findall(r"`([^`]+)`", cells[-1])
+            self.assertTrue(named or cells[1] == "no", f"{cells[0]}: no test is named")
+            module: Any = None
+            for one in named:
+                if one.endswith(".mjs"):
+                    self.assertTrue((TESTS / one).is_file(), f"{cells[0]}: {one}")
+                elif "." in one or "/" in one:
+                    module = importlib.import_module("tests." + one.replace("/", "."))
+                elif not any(hasattr(kind, one) for kind in vars(module).values() if isinstance(kind, type)):
+                    module = importlib.import_module(f"{module.__package__}.{one}")
+
+    def test_comments(self) -> None:
+        """Beside FastComments, Disqus, Coral, Remark42 and Cackle."""
+        self.check_modules("comments.md", "What others have", 40)
+
+    def test_moderation(self) -> None:
+        """Beside Coral, Discourse and FastComments."""
+        self.check_modules("moderation.md", "What others have", 25)
+
+    def test_chat(self) -> None:
+        """Beside Chatwoot, LiveHelperChat, Zammad, tawk, Crisp and Intercom."""
+        self.check_modules("chat.md", "Compared", 20)
