@@ -20,8 +20,10 @@ from typing import Any
 from tests.support.client import Answer, call
 from tests.support.journal import attempt
 
-# What one step may take in all, faults included.
+# Seconds that one step may take in all, faults included; of a large crowd more.
 PATIENCE = 150.0
+# Seconds that a listener stays at most before it is cut off; in a large crowd longer, as its threads share a processor.
+LISTENS = 3.0
 
 
 def staff_cookies(daemon: Any, count: int, role: str = "operator", site: int = 1) -> list[str]:
@@ -57,7 +59,7 @@ class Side(threading.Thread):
         Raises:
             TimeoutError: that does not come.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.crowd.patience
         node = self.number
         while time.monotonic() < end:
             url = self.crowd.urls[node % len(self.crowd.urls)]
@@ -141,7 +143,7 @@ class Talker(Side):
         while not self.over:
             node += 1
             try:
-                self._once(self.crowd.urls[node % len(self.crowd.urls)], self.random.random() * 3)
+                self._once(self.crowd.urls[node % len(self.crowd.urls)], self.random.random() * self.crowd.listens)
             except (OSError, ValueError):
                 pass
             time.sleep(self.random.random() * 0.3)
@@ -199,7 +201,8 @@ class Answerer(Side):
             page = self.ask("GET", "?state=mine&size=100", **self.headers).json()
             for row in page["chats"]:
                 self.answer(row)
-            time.sleep(0.1 + self.random.random() * self.crowd.pause)
+            # Who is not heard of for a minute is lost.
+            time.sleep(0.1 + self.random.random() * min(self.crowd.pause, 20))
 
     def answer(self, row: dict[str, Any]) -> None:
         """Answer what is new in a conversation, if anything is."""
@@ -229,6 +232,8 @@ class ChatCrowd:
         self.messages = messages
         self.pause = pause
         self.seed = seed
+        self.patience = max(PATIENCE, visitors / 4)
+        self.listens = max(LISTENS, visitors / 40)
         self.wrong: list[str] = []
         self.cuts = 0
         self.gaps = 0
@@ -236,7 +241,7 @@ class ChatCrowd:
         self.answerers = [Answerer(self, number, cookie) for number, cookie in enumerate(cookies)]
         for one in self.answerers:
             one.start()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while not call(f"{self.urls[0]}/bootstrap?widget=Chat&site=1").json()["chat"]["accepting"]:
             if self.wrong or time.monotonic() > end:
                 case.fail(f"nobody comes to the desks: {self.wrong}")
@@ -250,7 +255,7 @@ class ChatCrowd:
 
     def wait_said(self, count: int) -> None:
         """Wait until so many are."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while self.said() < count and not self.wrong:
             if time.monotonic() > end:
                 self.case.fail(f"only {self.said()} messages of {count}")
@@ -260,11 +265,11 @@ class ChatCrowd:
         """Wait until all is said and heard, and check what must hold; gives figures."""
         case = self.case
         for one in self.talkers:
-            one.join(PATIENCE)
+            one.join(self.patience)
             case.assertFalse(one.is_alive(), one.name)
         case.assertEqual(self.wrong, [])
         # Nobody is forgotten: each conversation (but the demo's own) comes to an operator, who reads all of it.
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         left = "key <> 'demo' and (assignee is null or state <> 'open' or said_visitor > seen_operator)"
         while sql(f"select 1 from chat where {left} limit 1"):
             if time.monotonic() > end:
@@ -273,7 +278,7 @@ class ChatCrowd:
         for one in self.answerers:
             one.over = True
         for one in self.answerers:
-            one.join(PATIENCE)
+            one.join(self.patience)
         case.assertEqual(self.wrong, [])
         stands = dict(sql("select c.id, h.seq from chat c join channel h using (site_id) where h.id = c.channel_id"))
         for one in self.talkers:
