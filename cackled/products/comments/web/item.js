@@ -104,7 +104,11 @@ export function collapse(w, item, fold, again) {
   item.node.classList.toggle('mc-collapsed', fold);
   if (item.unfold) item.unfold.remove();
   if (!fold) return focusOn(item.line);
-  const words = w.t('replies', {n: item.list.querySelectorAll('.mc-c').length + (item.c.more || 0)});
+  // Not those in the page: some may be away.
+  /** @type {(one: Item | null) => unknown} */
+  const below = one => one && (one.parent === item || below(one.parent));
+  const n = [...w.store.items.values()].filter(below).length + (item.c.more || 0);
+  const words = w.t('replies', {n});
   item.unfold = press(
     'mc-more.mc-unfold',
     {'aria-expanded': 'false', 'aria-label': w.t('expand') + ', ' + words, onclick: () => collapse(w, item, false)},

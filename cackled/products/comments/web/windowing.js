@@ -1,5 +1,5 @@
-/* Long conversations: what is far from the window leaves the page and comes back before it is seen. Its place stays, as high
-   as it was, so that nothing moves. */
+/* Long conversations: what is far from the window leaves the page and comes back before it is seen, whole branches and each
+   answer within a long one. Its place stays, as high as it was, so that nothing moves. */
 import {wake} from './item.js';
 
 /** @typedef {import('./store.js').Item} Item */
@@ -14,12 +14,16 @@ export function watchWindow(w) {
   if (!window.IntersectionObserver) return;
   const eye = new IntersectionObserver(
     entries => {
+      // Asked once: after each change the browser would lay the page out anew to answer.
+      const focused = document.activeElement;
+      const chosen = getSelection();
+      const marked = chosen && !chosen.isCollapsed && chosen.rangeCount ? chosen.getRangeAt(0) : null;
       entries.forEach(({target, isIntersecting, boundingClientRect}) => {
         const item = w.store.items.get(target.id.slice(3));
         if (!target.isConnected || !item || item.node !== target) eye.unobserve(target);
         else if (isIntersecting) {
-          if (item.away) rouse(w, item);
-        } else if (!whole && w.store.items.size > MANY) sleep(item, boundingClientRect.height);
+          if (item.away) rouse(item);
+        } else if (!whole && w.store.items.size > MANY) sleep(item, boundingClientRect.height, focused, marked);
       });
     },
     {rootMargin: FAR + 'px 0px'},
@@ -31,14 +35,21 @@ export function watchWindow(w) {
   const before = w.onItem;
   const again = () => {
     w.store.items.forEach(item => {
-      if (item.parent) return;
       eye.unobserve(item.node);
       eye.observe(item.node);
     });
   };
   /** @param {Item} item */
+  const rouse = item => {
+    if (!item.away) return;
+    wake(item);
+    w.times.refresh(item.node);
+    // What is below was out of the page: it is looked at again.
+    item.node.querySelectorAll('.mc-c').forEach((/** @type {Element} */ node) => eye.observe(node));
+  };
+  /** @param {Item} item */
   const look = item => {
-    if (!item.parent) eye.observe(item.node);
+    eye.observe(item.node);
     const now = w.store.items.size > MANY;
     if (now && !many) again();
     many = now;
@@ -51,7 +62,7 @@ export function watchWindow(w) {
   w.closers.push(() => eye.disconnect());
   const all = () => {
     whole = true;
-    w.store.items.forEach(item => rouse(w, item));
+    w.store.items.forEach(rouse);
   };
   const some = () => {
     if (!whole) return;
@@ -68,28 +79,19 @@ export function watchWindow(w) {
 }
 
 /**
- * @param {Comments} w
- * @param {Item} item
- */
-function rouse(w, item) {
-  if (!item.away) return;
-  wake(item);
-  w.times.refresh(item.node);
-}
-
-/**
  * @param {Item} item
  * @param {number} height
+ * @param {Element | null} focused
+ * @param {Range | null} marked by the reader
  */
-function sleep(item, height) {
+function sleep(item, height, focused, marked) {
   const {node} = item;
-  const chosen = getSelection();
   const busy =
     item.away ||
     item.c.pending ||
-    node.contains(document.activeElement) ||
+    node.contains(focused) ||
     node.querySelector('.mc-form, .mc-menu, .mc-sending, .mc-undo, .mc-error, .mc-card') ||
-    (chosen && !chosen.isCollapsed && chosen.containsNode(node, true));
+    (marked && marked.intersectsNode(node));
   if (busy || !height) return;
   item.away = document.createDocumentFragment();
   node.style.height = height + 'px';
