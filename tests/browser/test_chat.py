@@ -215,6 +215,26 @@ class ChatTests(MockCase):
         self.say(page, "Yes")
         self.soon(lambda: self.assertEqual([one["invitation"] for one in self.starts()], ["9"]))
 
+    def test_invitation_comes_later(self) -> None:
+        """What could not be fetched is fetched again: a visit does not lose its invitation."""
+        rule = {"id": "9", "name": "delivery", "text": "Questions about delivery?", "seconds": 0}
+        self.steer(chat={"invitations": [rule]})
+        context = self.context()
+        refused: list[str] = []
+
+        def refuse(route) -> None:
+            """The first time."""
+            refused.append(route.request.url)
+            if len(refused) == 1:
+                route.abort()
+            else:
+                route.continue_()
+
+        context.route("**/chatoffer*.js", refuse)
+        page = self.chat(context=context)
+        page.wait_for_selector(".invite .words")
+        self.assertGreater(len(refused), 1)
+
     def test_hostile(self) -> None:
         """Nothing that somebody writes becomes more than text."""
         page = self.opened()

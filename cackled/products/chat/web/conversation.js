@@ -260,14 +260,11 @@ export class ChatPanel {
     import('./ending.js').then(one => one.finishChat(this));
   }
   /**
-   * A proactive invitation beside the launcher.
+   * A proactive invitation beside the launcher; there when this ends.
    * @param {import('./rules.js').Rule} rule
    */
   offer(rule) {
-    import('./offer.js').then(
-      one => one.drawOffer(this, rule),
-      () => {},
-    );
+    return import('./offer.js').then(one => one.drawOffer(this, rule));
   }
   /**
    * A call of the page.

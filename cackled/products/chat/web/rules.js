@@ -68,6 +68,7 @@ function watch(core, rules) {
   core.keep({seen: true}, true);
   tabStorage.set(key, visit);
   let exit = false;
+  let asked = false;
   let address = location.href;
   const look = () => {
     if (address !== location.href) {
@@ -88,18 +89,24 @@ function watch(core, rules) {
       scroll: whole > 0 ? (scrollY / whole) * 100 : 100,
       exit,
     };
-    if (visit.done || core.open || core.state().chat || document.hidden) return;
+    if (asked || visit.done || core.open || core.state().chat || document.hidden) return;
     const rule = rules.find(one => holds(one, now));
     if (!rule) return;
-    visit.done = true;
-    tabStorage.set(key, visit);
-    end();
+    asked = true;
     // Half of the visits are shown the other text.
     const shown = rule.other && Math.random() < 0.5 ? {...rule, text: rule.other, variant: 'b'} : rule;
-    core.load().then(
-      panel => panel.offer(shown),
-      () => {},
-    );
+    core
+      .load()
+      .then(panel => panel.offer(shown))
+      .then(
+        () => {
+          visit.done = true;
+          tabStorage.set(key, visit);
+          end();
+        },
+        // Its files did not come: the next look tries again.
+        () => (asked = false),
+      );
   };
   const timer = setInterval(look, 1000);
   const leaving = (/** @type {MouseEvent} */ event) => {
