@@ -1,6 +1,6 @@
 // The frame of all pages: the site, its pages, who is signed in.
 import {badges} from './badges.js';
-import {html, useEffect, useRef, useState} from './libraries.js';
+import {html, useLayoutEffect, useRef, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
@@ -71,7 +71,8 @@ function SiteMenu({site}) {
 export function Frame({site, children}) {
   const [open, setOpen] = useState(false);
   const burger = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  // Before the menu is seen: who is quick with Escape is heard.
+  useLayoutEffect(() => {
     if (!open) return;
     const close = (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== 'Escape' || event.defaultPrevented) return;

@@ -1,5 +1,5 @@
 // The pictures of an item: small in its card, large in a dialog with what their author said of them.
-import {html, useEffect, useState} from '../libraries.js';
+import {html, useLayoutEffect, useState} from '../libraries.js';
 import {Dialog} from '../ui/dialog.js';
 import {Mark} from '../ui/parts.js';
 import {t} from '../words.js';
@@ -15,7 +15,7 @@ const colour = one => (/^#[\da-f]{6}$/.test(one.color) ? one.color : 'transparen
 function Large({pictures, at, onMove, onClose}) {
   const one = pictures[at];
   const [failed, setFailed] = useState('');
-  useEffect(() => {
+  useLayoutEffect(() => {
     /** @param {KeyboardEvent} event */
     const press = event => {
       const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
