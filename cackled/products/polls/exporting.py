@@ -58,16 +58,19 @@ SELECT_BALLOTS = Query(
 )
 
 
-def _sealed(key: LineKey, line: bytes) -> bytes:
-    one = msgspec.json.decode(line)
-    if one["type"] == "ballot":
-        one["voter"] = key.seal(one["poll"], one.pop("secret"))
-    return msgspec.json.encode(one)
-
-
 def write_jsonl(database: Database, site: Site, base: str = "") -> AsyncIterator[bytes]:
-    """All polls, then all ballots."""
-    return export_lines(database, site, "polls", ((SELECT_POLLS, "0"), (SELECT_BALLOTS, "0 ")), _sealed)
+    """All polls, then all ballots. Pictures that were uploaded have whole addresses, and their id beside them."""
+
+    def changed(key: LineKey, line: bytes) -> bytes:
+        one = msgspec.json.decode(line)
+        if one["type"] == "ballot":
+            one["voter"] = key.seal(one["poll"], one.pop("secret"))
+        for option in one.get("options", ()) if one["type"] == "poll" else ():
+            if option["image"].startswith("/media/"):
+                option |= {"image": base + option["image"], "picture": option["image"].split("/")[2]}
+        return msgspec.json.encode(one)
+
+    return export_lines(database, site, "polls", ((SELECT_POLLS, "0"), (SELECT_BALLOTS, "0 ")), changed)
 
 
 EXPORTS = (

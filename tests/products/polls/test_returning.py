@@ -9,6 +9,7 @@ from typing import Any
 from cackled.importing.records import BadFile
 from cackled.products.polls.exporting import write_jsonl
 from cackled.products.polls.importing import IMPORTS
+from tests.media import corpus
 from tests.products.polls.common import PollCase
 from tests.support.returning import Returning
 
@@ -107,6 +108,30 @@ class ReturnTests(PollCase, Returning):
             await self.last.undo(first)
             for table in ("poll", "poll_option", "ballot"):
                 self.assertEqual(self.sql(f"select count(*) from {table} where site_id = 1"), [(0,)], table)
+
+    async def test_pictures(self) -> None:
+        """Uploaded pictures have whole addresses in lines, and come back as they were; so do lines of before."""
+        sent = await self.owner.ask(
+            "POST", "/api/v1/sites/1/pictures?alt=x", corpus.picture(), content_type="image/jpeg"
+        )
+        picture = sent.json()
+        linked = f"https://one.example{picture['url']}"
+        await self.make(options=[{"text": "a", "image": picture["url"]}, {"text": "b", "image": linked}, {"text": "c"}])
+        kept = self.sql("select number, image from poll_option order by number")
+        self.assertEqual(kept, [(1, picture["url"]), (2, linked), (3, "")])
+        site, database = self.application.sites.get(1), self.application.database
+        for base in ("https://talk.example", "http://127.0.0.1:8080", ""):
+            lines = b"".join([part async for part in write_jsonl(database, site, base)]).splitlines()
+            options = json.loads(lines[1])["options"]
+            self.assertEqual([one["image"] for one in options], [base + picture["url"], linked, ""])
+            self.assertEqual([one.get("picture") for one in options], [picture["id"], None, None])
+            # Signed, and changed by hand: no other words than those that were checked are taken from it.
+            for given in (lines, [lines[0], lines[1].replace(b"Which", b"What")]):
+                self.emptied()
+                report = await self.back(given)
+                self.assertEqual((report.added, report.left), (1, {}))
+                self.assertEqual(self.sql("select number, image from poll_option order by number"), kept)
+                self.assertEqual(self.sql("select shown from media"), [(True,)])
 
     async def test_into_itself(self) -> None:
         """Polls that are here stay as they are; a vote that was withdrawn since does not come back."""

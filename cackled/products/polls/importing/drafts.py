@@ -54,7 +54,8 @@ def _checked(site: Site, line: dict[str, Any], shown: list[dict[str, Any]], *, o
     body["options"] = [
         # What this server wrote was checked once, and may have lost its words or its host since.
         {"text": f"option {number}", "correct": flag_of(one.get("correct"))} if own else
-        {name: text_of(one.get(name)) for name in ("text", "image", "video")} | {"correct": flag_of(one.get("correct"))}
+        {"text": text_of(one.get("text")), "image": _placed(one), "video": text_of(one.get("video")),
+         "correct": flag_of(one.get("correct"))}
         for number, one in enumerate(shown)
     ]  # fmt: skip
     values = [one.get("value") for one in shown]
@@ -77,12 +78,19 @@ def _checked(site: Site, line: dict[str, Any], shown: list[dict[str, Any]], *, o
     for option, one, value in zip(made["options"], shown, values, strict=True):
         option["value"] = value if scale else None
         if own:
-            image = text_of(one.get("image"))[:1_000]
+            image = _placed(one)[:1_000]
             option |= {
                 "text": text_of(one.get("text"))[:LONGEST_TEXT], "video": canonical(text_of(one.get("video"))) or "",
                 "image": image if image.startswith((f"/media/{site.id}-", "https://")) else "",
             }  # fmt: skip
     return made
+
+
+def _placed(one: dict[str, Any]) -> str:
+    """The address of an option's picture as polls keep it: an uploaded one has a path, which exports make whole."""
+    image, name = text_of(one.get("image")), text_of(one.get("picture"))
+    at = image.rfind(f"/media/{name}/")
+    return image[at:] if name and at >= 0 and image.count("/", at) == 3 else image
 
 
 def _option(one: dict[str, Any], place: int, checked: dict[str, Any] | None, *, own: bool) -> dict[str, Any]:
