@@ -20,6 +20,7 @@ def main() -> None:
     from cackled.media import images, sandbox
 
     images.prepare()
+    apart = sandbox.leave()
     sandbox.limit(int(sys.argv[1]), int(sys.argv[2]))
     confined = True
     try:
@@ -35,7 +36,7 @@ def main() -> None:
         bodies = [one.body for one in made.variants]
         head = {
             "width": made.width, "height": made.height, "frames": made.frames, "color": made.color,
-            "confined": confined,
+            "confined": confined, "apart": apart,
             "variants": [
                 {"name": one.name, "type": one.type, "width": one.width, "height": one.height, "bytes": len(one.body)}
                 for one in made.variants

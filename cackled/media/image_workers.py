@@ -59,7 +59,7 @@ class File(Struct, frozen=True):
 class Picture(Struct, frozen=True):
     """A picture made anew: its size as shown, how many pictures it moves through, its mean colour, its files.
 
-    ``confined``: the process could open no file and no connection.
+    ``confined``: the process could open no file and no connection. ``apart``: it was of a user of its own.
     """
 
     width: int
@@ -67,6 +67,7 @@ class Picture(Struct, frozen=True):
     frames: int
     color: str
     confined: bool
+    apart: bool
     files: list[File]
 
 
@@ -85,6 +86,7 @@ class _Head(Struct, frozen=True):
     frames: int = 0
     color: str = ""
     confined: bool = False
+    apart: bool = False
     variants: list[_Told] = []
 
 
@@ -216,7 +218,7 @@ def _read(answer: bytes) -> Picture | str:
         place += one.bytes
     if place != len(answer) or not (len(head.color) == 7 and head.color[0] == "#" and head.color[1:].isalnum()):
         return "broken"
-    return Picture(head.width, head.height, head.frames, head.color, head.confined, files)
+    return Picture(head.width, head.height, head.frames, head.color, head.confined, head.apart, files)
 
 
 _TYPES = {"webp": "image/webp", "avif": "image/avif", "jpg": "image/jpeg"}

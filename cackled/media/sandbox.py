@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import resource
 import struct
 import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 # prctl(2), seccomp(2), and the numbers of a classic BPF program (linux/bpf_common.h, linux/seccomp.h).
 _NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
@@ -39,6 +43,13 @@ _CALLS: dict[str, tuple[int, tuple[int, ...]]] = {
 }  # fmt: skip
 
 
+# Numbers of users and groups that stand for nobody: above those that systems and their containers give out
+# (systemd.io/UIDS-GIDS), below 2^31. A process adds its own number, which is below 2^22 (proc(5), pid_max).
+_FIRST_USER = 0x7000_0000
+# capabilities(7): to end processes of others, to become another group and user, to change the root.
+_KILLS, _GROUPS, _USERS, _ROOTS = 5, 6, 7, 18
+
+
 class NoSandbox(Exception):
     """This system can't confine a process."""
 
@@ -50,6 +61,41 @@ def limit(memory: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def leave() -> bool:
+    """Become a user and a group of this process' own, in an empty folder that is its whole file system; for good.
+
+    Tells whether it could: whoever has no right to change users (capabilities KILL, SETGID, SETUID; root has them), or
+    is in a container without such users, stays as it is.
+    """
+    if not all(_may(one) for one in (_KILLS, _GROUPS, _USERS)):
+        return False
+    if _may(_ROOTS):
+        with suppress(OSError):
+            folder = tempfile.mkdtemp()
+            os.chdir(folder)
+            # Of a folder that is removed nothing is left but to stand in it: it can hold nothing.
+            Path(folder).rmdir()
+            os.chroot(".")
+    number = _FIRST_USER + os.getpid()
+    try:
+        os.setgroups([])
+        os.setresgid(number, number, number)
+        os.setresuid(number, number, number)
+    except OSError:
+        return False
+    return True
+
+
+def _may(capability: int) -> bool:
+    """Whether this process has a capability."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    (held,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(held, 16) >> capability & 1)
 
 
 def confine() -> None:

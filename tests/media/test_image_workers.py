@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from io import BytesIO
 from pathlib import Path
@@ -9,12 +11,14 @@ from typing import Any
 
 from PIL import Image
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
 from cackled.domain.errors import Unprocessable
+from cackled.media import image_workers
 from cackled.media.image_workers import Picture, Workshop
 from cackled.metrics import Metrics
-from tests.media import corpus
+from tests.media import corpus, hostile_decoder
 
 clock: Any = reactor
 
@@ -133,6 +137,32 @@ class WorkshopTests(TestCase):
             self.assertRegex(text, rf"\| {re.escape(name)} \|[^|\n]*\| refused: `media-{reason}` \|")
         for name in corpus.POLYGLOTS:
             self.assertRegex(text, rf"\| {re.escape(name)} \|[^|\n]*\| made anew")
+
+    async def test_broken_into(self) -> None:
+        """A decoder that a file has taken over gets at no file, connection or other process; it can but answer."""
+        heard: list[object] = []
+
+        class Listening(Factory):
+            def buildProtocol(self, addr: object) -> None:
+                heard.append(addr)
+
+        port = clock.listenTCP(0, Listening(), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        secret = Path(self.mktemp())
+        secret.write_text("canary")
+        self.patch(image_workers, "WORKER", Path(hostile_decoder.__file__))
+        os.environ["CACKLED_CANARY"] = "canary"
+        self.addCleanup(os.environ.pop, "CACKLED_CANARY")
+        sent = json.dumps([port.getHost().port, str(secret.absolute()), os.getpid()]).encode()
+        picture = await self.workshop.remake(sent)
+        self.assertEqual((picture.confined, picture.apart), (True, os.geteuid() == 0))
+        told = json.loads(picture.files[0].body)
+        self.assertGreater(len(told["got"]), 25)
+        self.assertEqual({name for name, outcome in told["got"].items() if outcome == "done"}, set())
+        self.assertEqual(told["open"], [])
+        self.assertNotIn("canary", json.dumps(told))
+        self.assertEqual((secret.read_text(), heard), ("canary", []))
+        self.assertFalse(Path("/tmp/hostile").exists())
 
     async def test_time(self) -> None:
         """What takes too long is ended."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -50,6 +52,66 @@ class SandboxTests(SynchronousTestCase):
     def test_work(self) -> None:
         """Computing, and what is open, go on."""
         self.assertEqual(confined("print(sum(range(10)), held.read())"), (0, "45 b''\n"))
+
+
+class LeaveTests(SynchronousTestCase):
+    """A user of its own, where whoever runs the daemon may give one; without the filter of system calls."""
+
+    def left(self, work: str) -> str:
+        """What *work* writes after it has left."""
+        begin = BEGIN.replace("sandbox.limit(1_000_000_000, 2)\nsandbox.confine()", "left = sandbox.leave()")
+        done = subprocess.run(
+            [sys.executable, "-c", begin + work], capture_output=True, text=True, timeout=120,
+            env={"PYTHONPATH": str(Path(cackled.__file__).parents[1])}, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def test_own_user(self) -> None:
+        """Nobody's user and group, no further groups, and no way back; two processes are two users."""
+        if os.geteuid():
+            raise SkipTest("only root gives users")
+        work = """
+try: os.setuid(0)
+except PermissionError: print(left, *{*os.getresuid(), *os.getresgid()}, os.getgroups(), os.getpid())
+"""
+        numbers = set()
+        for _ in range(2):
+            left, number, groups, own = self.left(work).rsplit(None, 3)
+            self.assertEqual((left, groups), ("True", "[]"))
+            self.assertEqual(int(number), 0x7000_0000 + int(own))
+            numbers.add(number)
+        self.assertEqual(len(numbers), 2)
+
+    def test_no_files(self) -> None:
+        """Its file system is one empty folder that is not its own; its parent is out of reach."""
+        if os.geteuid():
+            raise SkipTest("only root gives users")
+        work = """
+def tried(deed):
+    try: deed()
+    except OSError as error: print(type(error).__name__, end=" ")
+    else: print("done", end=" ")
+print(left, end=" ")
+for deed in (lambda: os.listdir("/"), lambda: os.listdir("/.."), lambda: open("/etc/passwd"), lambda: open("x", "w"),
+             lambda: os.mkdir("/x"), lambda: os.chroot("/"), lambda: os.kill(os.getppid(), 9)):
+    tried(deed)
+"""
+        self.assertEqual(self.left(work).split(), ["True", *["PermissionError"] * 7])
+
+    def test_without_rights(self) -> None:
+        """Who has no such right goes on as they are."""
+        script = """
+import os
+from cackled.media import sandbox
+if not os.getuid(): os.setuid(65_534)
+was = os.getuid()
+print(sandbox.leave(), os.getuid() == was, bool(os.listdir("/")))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=120,
+            env={"PYTHONPATH": str(Path(cackled.__file__).parents[1])}, check=True,
+        )  # fmt: skip
+        self.assertEqual(done.stdout.split(), ["False", "True", "True"], done.stderr)
 
 
 class DecoderTests(SynchronousTestCase):
