@@ -94,7 +94,8 @@ def _may(capability: int) -> bool:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return False
-    (held,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    # Not every system tells.
+    held = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(held, 16) >> capability & 1)
 
 
