@@ -180,7 +180,8 @@ class EndTests(LogoCase):
         self.sql("update catalog.site set settings = settings - 'logo' where id = 1")
         self.sql("update media set created_at = now()")
         await sweeping.sweep()
-        self.assertEqual((await self.ask("GET", url)).status, 200, "it may be named in a moment")
+        # Whether it is served depends on whether the site has been read anew; its files stay in any case.
+        self.assertGreater(self.files(), 0, "it may be named in a moment")
         self.sql("update media set created_at = now() - interval '2 hours'")
         await sweeping.sweep()
         await self.gone(url)

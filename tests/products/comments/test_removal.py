@@ -130,7 +130,7 @@ class RemoveTests(RemovalCase):
 
         @settings(max_examples=20, suppress_health_check=list(HealthCheck), deadline=None, database=None)
         @given(
-            st.lists(st.integers(0, 7), min_size=1, max_size=7),
+            st.lists(st.integers(0, 7), min_size=1, max_size=6),
             st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=5, unique=True), max_size=3),
         )
         def collect(parents: list[int], taken: list[list[int]]) -> None:
