@@ -8,10 +8,11 @@ from typing import Any
 
 
 class Receiver(HTTPServer):
-    """Keeps what is posted to it; the first of all is answered with 500."""
+    """Keeps what is posted to it. *answers* are what it says to the first of all, one after the other; later 204."""
 
-    def __init__(self) -> None:
+    def __init__(self, *answers: int) -> None:
         super().__init__(("127.0.0.1", 0), Keeper)
+        self.answers = list(answers or (500,))
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
@@ -29,7 +30,7 @@ class Keeper(BaseHTTPRequestHandler):
         server: Any = self.server
         body = self.rfile.read(int(self.headers["Content-Length"] or 0)) if self.headers["Content-Length"] else b""
         server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(500 if len(server.got) == 1 else 204)
+        self.send_response(server.answers.pop(0) if server.answers else 204)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
