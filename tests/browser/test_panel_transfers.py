@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.browser.test_access import AXE
 from tests.browser.test_panel import VIOLATIONS
 from tests.support.browser import BrowserCase
-from tests.support.client import Visitor
+from tests.support.client import Visitor, call
 from tests.support.daemon import Daemon
 from tests.transfers.test_api import wxr
 
@@ -63,7 +63,47 @@ class PanelTransferTests(BrowserCase):
         one.get_by_role("button", name="Undo the import").click()
         page.get_by_role("dialog").get_by_role("button", name="Undo the import").click()
         one.get_by_text("undone", exact=True).wait_for()
+        self.mapped(page)
         self.people(page)
+
+    def mapped(self, page) -> None:
+        """Paths are on the host that is typed, the map is a file, and pages are known by address or by name."""
+        page.goto(f"{page.url.partition('/panel')[0]}/panel/sites/1/imports")
+        page.get_by_text("More options").click()
+        page.get_by_label("Address of the old site").fill("https://old.example")
+        table = Path(self.mktemp())
+        table.write_text("https://old.example/a/,https://new.example/moved\n/left/,\n")
+        page.get_by_label("Map from a CSV file").set_input_files(table)
+        self.soon(lambda: self.assertIn("/moved", page.get_by_label("Map of addresses", exact=True).input_value()))
+        page.get_by_label("Dry run: only say what would come").uncheck()
+        self.clean(page)
+        bare = wxr(3, "/a/").replace(b"https://blog.example", b"")
+        left = wxr(3, "https://blog.example/left/")
+        named = (
+            wxr(3, "https://blog.example/b/")
+            .replace(b"<rss ", b'<rss xmlns:dsq="http://www.disqus.com/" ')
+            .replace(b"<wp:post_id>", b"<dsq:thread_identifier>its-own-name</dsq:thread_identifier><wp:post_id>")
+        )
+        for data, by, came in ((bare, "their address", 3), (left, "their address", 0),
+                               (named, "the name the site gave them", 3)):  # fmt: skip
+            page.get_by_label("Pages are known by").select_option(label=by)
+            before = page.locator("article").count()
+            file = Path(self.mktemp())
+            file.write_bytes(data)
+            page.get_by_label("File", exact=True).set_input_files(file)
+            page.get_by_role("button", name="Upload").click()
+            one = page.locator("article").first
+            self.soon(lambda n=before: self.assertEqual(page.locator("article").count(), n + 1))
+            if came:
+                one.get_by_role("button", name="Undo the import").wait_for()
+            else:
+                # Nothing came that could be taken back.
+                one.get_by_text("the map leaves it out").wait_for()
+            self.soon(lambda n=came: self.assertEqual(one.locator("dd").nth(1).inner_text().strip(), str(n)))
+        for where in ("url=https://new.example/moved", "channel=its-own-name"):
+            text = call(f"{self.daemon.url}/threads/1?{where}").body.decode()
+            self.assertEqual(re.findall(r"text \d", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)),
+                             ["text 1", "text 2", "text 3"], where)  # fmt: skip
 
     def people(self, page) -> None:
         """Somebody's data: found, fetched, erased once one is sure."""

@@ -65,7 +65,7 @@ class WebhookTests(PanelCase):
                 self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
 
     def test_given_up(self) -> None:
-        """A server that says it is gone is left alone; once it is back, what was given up is sent, and any of it again."""
+        """A server that is gone is left alone; once it is back, it is sent what was given up, and one of it again."""
         receiver = WebhookTests.receiver
         assert receiver is not None
         address = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
