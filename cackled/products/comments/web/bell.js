@@ -370,6 +370,14 @@ class Bell {
     return button;
   }
 
+  /* This browser's subscription. It asks the reader, and may refuse. */
+  async subscribed() {
+    const registration = await navigator.serviceWorker.register(this.host.worker);
+    const text = atob(/** @type {Record<string, any>} */ (this.settings).push.replace(/-/g, '+').replace(/_/g, '/'));
+    const key = Uint8Array.from(text, one => one.charCodeAt(0));
+    return registration.pushManager.subscribe({userVisibleOnly: true, applicationServerKey: key});
+  }
+
   /** @param {HTMLElement} button */
   async turnPush(button) {
     const {host} = this;
@@ -383,10 +391,9 @@ class Bell {
         }
         return button.setAttribute('aria-pressed', 'false');
       }
-      const registration = await navigator.serviceWorker.register(host.worker);
-      const text = atob(/** @type {Record<string, any>} */ (this.settings).push.replace(/-/g, '+').replace(/_/g, '/'));
-      const key = Uint8Array.from(text, one => one.charCodeAt(0));
-      const sub = await registration.pushManager.subscribe({userVisibleOnly: true, applicationServerKey: key});
+      const sub = await this.subscribed().catch(() => null);
+      // Refused by the reader or by the browser, or the site's file is not there.
+      if (!sub) return host.say(host.t('noPush'));
       const {endpoint, keys} = sub.toJSON();
       await host.session.call('PUT', '/notices/push', {body: {endpoint, keys}});
       button.setAttribute('aria-pressed', 'true');
