@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from base64 import urlsafe_b64encode
 from types import SimpleNamespace
@@ -146,6 +147,43 @@ class PageTests(DomainCase):
         falling = [rank(*one) for one in order]
         self.assertEqual(falling, sorted(falling, reverse=True))
         self.assertGreater(rank(0, 0, 0), rank(0, 5, 0))
+
+    async def test_age(self) -> None:
+        """The order "best" is that of the formula in docs/comments.md: votes outweigh some days, and no more."""
+
+        def documented(up: int, down: int, days: float) -> float:
+            n = up + down + 2
+            p = (up + 1) / n
+            return (p + 1 / (2 * n) - math.sqrt(p * (1 - p) / n + 1 / (4 * n * n))) / (1 + 1 / n) - days / 100
+
+        async def shown(*written: tuple[int, int, float]) -> list[tuple[int, int, float]]:
+            """What was written as (up, down, days old), in the order of the pages of a new channel."""
+            key = f"aged {written[0]}"
+            made = {}
+            for up, down, days in written:
+                one = the_id(await self.post(key=key))
+                for voter in range(up + down):
+                    await self.comments.vote(Session(1, 1000 + voter), one, 1 if voter < up else -1)
+                born = "'2026-06-01'::timestamptz - make_interval(secs => %s)"
+                self.sql(f"update comment set created_at = {born} where id = %s", days * 86_400, one)
+                made[one] = up, down, days
+            found = []
+            cursor: str | None = ""
+            while cursor is not None:
+                loaded = await self.comments.page(key, Wanted(sort="best", size=4, cursor=cursor))
+                page = json.loads(b"{" + loaded.value + b"}")["page"]
+                found += [made[int(one["id"])] for one in page["comments"]]
+                cursor = page["cursor"]
+            return found
+
+        # The difference between 3 of 3 and none is 36.8 days.
+        liked, new = (3, 0, 36), (0, 0, 0)
+        self.assertEqual(await shown(new, liked), [liked, new])
+        liked = (3, 0, 38)
+        self.assertEqual(await shown(liked, new), [new, liked])
+        rng = random.Random(7)
+        some = [(rng.randrange(5), rng.randrange(3), rng.uniform(0, 60)) for _ in range(14)]
+        self.assertEqual(await shown(*some), sorted(some, key=lambda one: -documented(*one)))
 
     async def test_new_ones_between_pages(self) -> None:
         """Comments that come while somebody reads are not sent twice, nor do they hide others."""
