@@ -215,6 +215,12 @@ class ChatTests(MockCase):
         self.say(page, "Yes")
         self.soon(lambda: self.assertEqual([one["invitation"] for one in self.starts()], ["9"]))
 
+    def test_invitation_on_a_busy_page(self) -> None:
+        """A page that is never idle offers the chat, too: its browser calls back when the time that was given is over."""
+        self.steer(chat={"invitations": [{"id": "9", "name": "delivery", "text": "Questions?", "seconds": 0}]})
+        busy = "window.requestIdleCallback = (f, {timeout} = {}) => timeout && setTimeout(f, timeout);"
+        self.chat(script=busy).wait_for_selector(".invite .words")
+
     def test_invitation_comes_later(self) -> None:
         """What could not be fetched is fetched again: a visit does not lose its invitation."""
         rule = {"id": "9", "name": "delivery", "text": "Questions about delivery?", "seconds": 0}

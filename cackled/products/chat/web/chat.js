@@ -226,16 +226,17 @@ function makeCore(mounted) {
       observer.observe(document.documentElement, {childList: true});
       if (memory.chat || memory.open || /#cackled-chat=/.test(location.hash)) load();
       if (memory.open && innerWidth > 500) core.toggle(true, true);
-      const later = window.requestIdleCallback || setTimeout;
-      later(() =>
+      const ask = () =>
         core.ask().then(
           chat => {
             if (Object(chat.invitations).length && !memory.chat)
               loader.lazy('chatrules.js').then(() => /** @type {any} */ (loader).chatRules(core, chat.invitations));
           },
           () => {},
-        ),
-      );
+        );
+      // A page that is never idle must not keep the chat from being offered.
+      if (window.requestIdleCallback) requestIdleCallback(ask, {timeout: 2000});
+      else setTimeout(ask);
     },
     /** @param {any[]} call */
     later([call, ...args]) {
