@@ -216,7 +216,7 @@ class ChatTests(MockCase):
         self.soon(lambda: self.assertEqual([one["invitation"] for one in self.starts()], ["9"]))
 
     def test_invitation_on_a_busy_page(self) -> None:
-        """A page that is never idle offers the chat, too: its browser calls back when the time that was given is over."""
+        """A page that is never idle offers the chat, too: browsers call back when the given time is over."""
         self.steer(chat={"invitations": [{"id": "9", "name": "delivery", "text": "Questions?", "seconds": 0}]})
         busy = "window.requestIdleCallback = (f, {timeout} = {}) => timeout && setTimeout(f, timeout);"
         self.chat(script=busy).wait_for_selector(".invite .words")
