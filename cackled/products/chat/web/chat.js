@@ -235,7 +235,7 @@ function makeCore(mounted) {
           () => {},
         );
       // A page that is never idle must not keep the chat from being offered.
-      if (window.requestIdleCallback) requestIdleCallback(ask, {timeout: 2000});
+      if ('requestIdleCallback' in window) requestIdleCallback(ask, {timeout: 2000});
       else setTimeout(ask);
     },
     /** @param {any[]} call */
