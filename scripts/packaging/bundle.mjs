@@ -7,7 +7,7 @@
 //
 // Each bundle is one classic script. An `import('./part.js')` of a lazy bundle's module becomes `Cackle.lazy('part.js')`,
 // so that it is fetched as the loader fetches: from another server if need be, with the page's nonce. A lazy bundle that
-// is loaded `with` another takes the modules which that has from there, by `Cackle['other.js']`.
+// is loaded `with` another takes what it imports of that one's modules from there, by its place in `Cackle['other.js']`.
 //
 // Beside each bundle stands its form in brotli, `NAME.br`: it takes too long to be made at each start of a daemon.
 
@@ -176,6 +176,8 @@ class Folder {
     this.spec = spec;
     this.sources = {...spec.bundles, ...spec.lazy};
     this.guests = spec.with ?? {};
+    /** @type {Map<string, Map<string, string>>} what each bundle gives to others, once it is known */
+    this.gifts = new Map();
     for (const [guest, host] of Object.entries(this.guests)) {
       if (!spec.lazy?.[guest] || !this.sources[host]) throw new BundleError(`with: there is no ${guest} or no ${host}`);
     }
@@ -235,7 +237,7 @@ class Folder {
   }
 
   /**
-   * Whether a bundle that others are loaded with names a word; what it does not name comes with them.
+   * Whether a bundle that others are loaded with names a word, in quotes; what it does not name comes with them.
    * @param {string[]} inputs its files
    * @returns {(key: string) => boolean}
    */
@@ -243,7 +245,7 @@ class Folder {
     const texts = inputs
       .filter(file => file.endsWith('.js') && existsSync(file))
       .map(file => readFileSync(file, 'utf8'));
-    const named = new Set(texts.join('\n').match(/\w+/g));
+    const named = new Set([...texts.join('\n').matchAll(/(['"`])(\w+)\1/g)].map(found => found[2]));
     return key => named.has(key);
   }
 
@@ -257,6 +259,7 @@ class Folder {
    */
   async whole(text, shared = new Set(), host = '', inputs = []) {
     const asked = inputs.filter(file => !shared.has(file)).flatMap(importsOf);
+    const places = host ? [...(await this.given(host)).keys()] : [];
     /** @type {esbuild.Plugin} */
     const plugin = {
       name: 'cackle',
@@ -281,7 +284,8 @@ class Folder {
         });
         build.onLoad({filter: /./, namespace: 'shared'}, args => {
           const names = [...new Set(asked.filter(one => one.from === args.path).map(one => one.name))];
-          return {contents: names.length ? `export const {${names}} = window.Cackle[${JSON.stringify(host)}];` : ''};
+          const taken = names.map(one => `${places.indexOf(one)}: ${one}`);
+          return {contents: names.length ? `export const {${taken}} = window.Cackle[${JSON.stringify(host)}];` : ''};
         });
       },
     };
@@ -299,6 +303,33 @@ class Folder {
       code: made.outputFiles[0].text,
       inputs: Object.keys(made.metafile.inputs).map(one => path.resolve(ROOT, one)),
     };
+  }
+
+  /**
+   * What a bundle gives to those that are loaded with it: the names that they import from its modules, and the file of
+   * each. They know it by its place in this order, which takes fewer bytes than names; all files of a release are fetched
+   * below one hash, so both sides are of one build.
+   * @param {string} host
+   * @returns {Promise<Map<string, string>>}
+   */
+  async given(host) {
+    const known = this.gifts.get(host);
+    if (known) return known;
+    const own = new Set((await this.whole(imported(this.files(host)))).inputs);
+    /** @type {Map<string, string>} */
+    const given = new Map();
+    for (const guest of Object.keys(this.guests).filter(one => this.guests[one] === host)) {
+      const inputs = (await this.whole(imported(this.files(guest)))).inputs;
+      for (const one of inputs.filter(file => !own.has(file)).flatMap(importsOf)) {
+        if (!own.has(one.from)) continue;
+        const other = given.get(one.name);
+        if (other && other !== one.from)
+          throw new BundleError(`${host}: two modules export ${one.name}, which ${guest} imports`);
+        given.set(one.name, one.from);
+      }
+    }
+    this.gifts.set(host, given);
+    return given;
   }
 
   /**
@@ -325,21 +356,9 @@ class Folder {
       const made = await this.whole(rest + text, new Set(inputs), host, plain.inputs);
       return made.code + (await licences(made.inputs));
     }
-    const own = new Set(plain.inputs);
-    /** @type {Map<string, string>} name -> file */
-    const given = new Map();
-    for (const guest of Object.keys(this.guests).filter(one => this.guests[one] === name)) {
-      const inputs = (await this.whole(imported(this.files(guest)))).inputs;
-      for (const one of inputs.filter(file => !own.has(file)).flatMap(importsOf)) {
-        if (!own.has(one.from)) continue;
-        const other = given.get(one.name);
-        if (other && other !== one.from)
-          throw new BundleError(`${name}: two modules export ${one.name}, which ${guest} imports`);
-        given.set(one.name, one.from);
-      }
-    }
+    const given = await this.given(name);
     for (const [one, file] of given) text += `import {${one}} from ${JSON.stringify(file)};\n`;
-    if (given.size) text += `window.Cackle[${JSON.stringify(name)}] = {${[...given.keys()]}};\n`;
+    if (given.size) text += `window.Cackle[${JSON.stringify(name)}] = [${[...given.keys()]}];\n`;
     const made = await this.whole(text);
     return made.code + (await licences(made.inputs));
   }
