@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import brotli
@@ -74,6 +75,39 @@ class BundleTests(SynchronousTestCase):
         self.assertNotIn("mail", russian)
         self.assertEqual(json.loads(self.built("manifest.json"))["languages"], ["ru"])
         self.assertFalse((self.folder / "build" / "all-en.js").exists())
+
+    def test_loaded_with(self) -> None:
+        """A bundle takes what it imports of the one before it from there, and brings the words that this has not."""
+        (self.folder / "locales").mkdir()
+        words = {"told": "Told", "kept": "Kept", "left": "Left"}
+        self.write("locales/en.json", json.dumps({"widget": words}))
+        self.write("shared.js", "export const first = () => 'shared';\nexport const second = () => 'other';\n")
+        self.write("host.js", "import {first} from './shared.js';\nwindow.kept = first('told');\n")
+        late = "import {second, first} from './shared.js';\nwindow.late = () => second() + first('kept');\n"
+        self.write("late.js", late)
+        self.write("last.js", "import {second} from './shared.js';\nwindow.last = () => second();\n")
+        self.spec(
+            bundles={"host.js": ["locales/en.json#widget", "host.js"]},
+            lazy={"late.js": ["late.js"], "last.js": ["last.js"]},
+            **{"with": {"late.js": "host.js", "last.js": "host.js"}},
+        )
+        web.build([self.folder])
+        host, guest, other = (self.built(name) for name in ("host.js", "late.js", "last.js"))
+        # A word counts as named where it stands in quotes, not where something else has its name.
+        self.assertIn("Told", host)
+        for word in ("Kept", "Left"):
+            self.assertNotIn(word, host)
+            self.assertIn(word, guest)
+        self.assertNotIn("Told", guest)
+        self.assertNotIn("shared", guest)
+        page = f"""
+            globalThis.window = globalThis;
+            window.Cackle = {{}};
+            {host}{guest}{other}
+            console.log(JSON.stringify([kept, late(), last()]));
+        """
+        ran = subprocess.run([web.node(), "-e", page], capture_output=True, text=True, check=True)
+        self.assertEqual(json.loads(ran.stdout), ["shared", "othershared", "other"])
 
     def test_only_what_changed(self) -> None:
         """Nothing is made twice; a changed source is seen."""
