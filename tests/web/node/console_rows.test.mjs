@@ -447,3 +447,28 @@ test('what is offered to me calls at once, and what I take myself does not', asy
   assert.equal(store.counts.value.mine, 2);
   live.close();
 });
+
+test('who came or was offered to me among more than can be told calls once', async () => {
+  const server = new Server(100);
+  for (let n = 0; n < 6; n++) server.begin(String(n));
+  const {store, live, settle} = await consoleAt(server);
+  await store.show('waiting', {});
+  await settle();
+  /** @type {string[]} */
+  const called = [];
+  store.alarm = (what, chat) => void called.push(`${what} ${chat.id}`);
+  server.busy = true;
+  server.become('3', {state: 'open', assignee: {id: 'other', name: 'B'}, offered: true});
+  server.become('4', {state: 'open', assignee: {id: 'me', name: 'A'}, offered: true});
+  server.become('5', {state: 'open', assignee: {id: 'me', name: 'A'}, offered: false});
+  server.begin('6');
+  server.gather(1);
+  await settle();
+  assert.deepEqual(called.sort(), ['waiting 4', 'waiting 6']);
+  server.become('0', {state: 'closed'});
+  server.become('1', {state: 'closed'});
+  server.gather(1);
+  await settle();
+  assert.equal(called.length, 2, 'nobody calls twice');
+  live.close();
+});

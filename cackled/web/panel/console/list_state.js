@@ -56,6 +56,8 @@ export class Lists {
     this.unsettled = false;
     this.generation = 0;
     this.asked = false;
+    /** Told when somebody new waits, or writes to us. @type {(what: 'waiting' | 'message', chat: Chat, text: string) => void} */
+    this.alarm = () => {};
   }
 
   /** Show another list, or look for something else. @param {string} list @param {Record<string, string>} found */
@@ -135,6 +137,22 @@ export class Lists {
     if (stale) this.reload(row.id);
     this.keepKnown(now);
     return now;
+  }
+
+  /** Call the operator where somebody began to wait for one, or was offered to me. @param {Chat} now @param {Chat | undefined} before @param {boolean} [queued] once more */
+  call(now, before, queued) {
+    const offered = (/** @type {Chat | undefined} */ one) => one?.offered && belongs(one, 'mine', this.me);
+    // Who left a message out of hours or talks to a bot waits for nobody.
+    if ((now.state === 'waiting' && (queued || before?.state !== 'waiting')) || (offered(now) && !offered(before)))
+      this.alarm('waiting', now, '');
+  }
+
+  /** What came while nothing was heard calls as well. @param {Chat[]} rows */
+  callAll(rows) {
+    for (const row of rows) {
+      const before = this.known.get(row.id);
+      this.call(this.know(row), before);
+    }
   }
 
   /** @param {Chat} row */
@@ -249,9 +267,7 @@ export class Lists {
       for (let cursor = '', n = 0; n < 10; n++) {
         const {page, touched} = await this.ask({state: 'mine', ...(cursor ? {cursor} : {})});
         if (asked !== this.ownAsked) return;
-        batch(() => {
-          for (const one of page.chats) this.know(one);
-        });
+        batch(() => (this.ownLoaded ? this.callAll(page.chats) : page.chats.map(one => this.know(one))));
         for (const id of [...page.chats.map(one => one.id), ...touched]) there.add(id);
         cursor = page.cursor || '';
         if (cursor) continue;
@@ -279,6 +295,7 @@ export class Lists {
       batch(() => {
         const kept = new Set([...page.chats.map(one => one.id), ...touched]);
         this.rows.value = this.rows.value.filter(one => kept.has(one.id));
+        this.callAll(page.chats);
         this.merge(page.chats);
         this.cursor.value = page.cursor || null;
         this.count(counts);

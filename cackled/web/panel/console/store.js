@@ -25,8 +25,6 @@ export class Console extends Lists {
     /** The chats that are held open, in the order in which they were opened. */
     this.open = signal(/** @type {string[]} */ ([]));
     this.current = signal('');
-    /** Told when somebody new waits, or writes to us. @type {(what: 'waiting' | 'message', chat: Chat, text: string) => void} */
-    this.alarm = () => {};
   }
 
   /** News may be missing everywhere: all that is shown is asked for anew. */
@@ -91,11 +89,7 @@ export class Console extends Lists {
       this.count(counts);
     }
     this.place(now);
-    const mine = belongs(now, 'mine', this.me);
-    const offered = mine && now.offered && !(before?.offered && belongs(before, 'mine', this.me));
-    // Who left a message out of hours or talks to a bot waits for nobody.
-    if ((now.state === 'waiting' && (type === 'chat.queued' || before?.state !== 'waiting')) || offered)
-      this.alarm('waiting', now, '');
+    this.call(now, before, type === 'chat.queued');
   }
 
   /**
