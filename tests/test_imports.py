@@ -128,6 +128,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.chat.translations_api": (
         "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.chat.uploads_api": (
+        "cackled.api", "cackled.domain", "cackled.media.tus_api", "cackled.media.uploads", *GROUND,
+    ),
     "cackled.products.chat.setup_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -127,7 +127,14 @@ class Dispatcher:
             raise Forbidden("Show once more that it is you: sign in again.", slug="not-fresh")
         return call
 
-    async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
+    async def admitted(
+        self, request: Request, route: Route, parameters: dict[str, str], *, drawn: bool = False
+    ) -> Call:
+        """The call of *request*, whose rights and limit were checked; *drawn*: the limit was before.
+
+        Raises:
+            Refused: it is not admitted.
+        """
         context = self._context
         if route.caller is Caller.PARTY:
             # What is no bearer's token at all is refused before anything else.
@@ -160,12 +167,17 @@ class Dispatcher:
             call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless, nuls=nuls)
         if route.channel is not None and (locked or site.settings.private) and not own:
             call.see(route.channel(call))
-        if route.limit and not getattr(request.content, "drawn", False):
+        if route.limit and not drawn:
             context.limits.take(route.limit, call.address, site.id)
         if route.preference is not None:
             call.reading = reading(request, route.preference, own_after=route.own_after)
             if site.id:
                 context.count_read(site.id, call.reading.options.preference)
+        return call
+
+    async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
+        drawn = getattr(request.content, "drawn", False)
+        call = await self.admitted(request, route, parameters, drawn=drawn)
         # Whose key it is, their token says; the handler refuses who has none.
         known = not route.token or bearer(request) is not None
         if route.replayed and known and (key := idempotency_key(request)) is not None:

@@ -6,19 +6,20 @@ that of staff, which takes the database, is at least there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
-from cackled.api.calls import refusal, unavailable
+from cackled.api.calls import Call, refusal, unavailable
 from cackled.api.context import ApiContext
+from cackled.api.dispatch import Dispatcher
 from cackled.api.route import Caller, Route
 from cackled.api.router import Table
 from cackled.domain.errors import Refused, Unauthorized
-from cackled.domain.sessions import Session
 from cackled.domain.site import Site
-from cackled.transport.http import Head
+from cackled.transport.http import Head, arguments
 from cackled.transport.response import Response
 from cackled.transport.streamed_body import BodyControl, BodySink
 
@@ -28,11 +29,15 @@ _READABLE = (b"access-control-allow-origin", b"*")
 
 
 class Receiving(Struct, frozen=True):
-    """A request whose body is kept while it arrives: its head was checked, its sender has a session of the site."""
+    """A request whose body is kept while it arrives.
+
+    ``admitted`` gives its call, once its rights are checked and its limit is drawn from, and refuses it otherwise; of a
+    visitor's session that is known from the head.
+    """
 
     context: ApiContext
     site: Site
-    session: Session
+    admitted: Callable[[], Awaitable[Call]]
     parameters: dict[str, str]
     head: Head
     control: BodyControl
@@ -50,6 +55,7 @@ class LargeBodies:
     def __init__(self, context: ApiContext, routes: Iterable[Route], usual: int) -> None:
         large = [route for route in routes if route.most > usual]
         self._context = context
+        self._dispatcher = Dispatcher(context)
         self._usual = usual
         self._table = Table(large)
         # What ends their addresses, or stands before an id at the end, so that others cost one look.
@@ -91,13 +97,18 @@ class LargeBodies:
         receive = None if found is None else found[0].receive
         if found is None or receive is None:
             return None
-        parameters = found[1]
+        route, parameters = found
         try:
             site = self._context.sites.get(int(parameters["site"]))
-            session = self._context.sessions.check(site, _shown(head))
+            if route.caller is Caller.SESSION:
+                self._context.sessions.check(site, _shown(head))
         except Refused:
             return None
-        return receive(Receiving(self._context, site, session, parameters, head, control))
+        # What is known of a request once its body is whole is known from its head.
+        request = control.requests[-1]
+        request.method, request.args = head.method, arguments(head.target.partition(b"?")[2])
+        admitted = partial(self._dispatcher.admitted, request, route, parameters)
+        return receive(Receiving(self._context, site, admitted, parameters, head, control))
 
     def _check(self, head: Head, route: Route, parameters: dict[str, str]) -> None:
         shown = _shown(head)

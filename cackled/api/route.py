@@ -88,7 +88,7 @@ class Route(Struct, frozen=True, kw_only=True):
       that much (`cackled.api.large_bodies`). ``admit`` refuses by the site and the length that was announced (None: it
       was not), before a byte of a large body is read.
     - ``receive``: gives what the body is written to while it arrives, which is ``request.content`` then; None: it
-      is collected. It sees the head alone, and may refuse it. Only of routes for SESSION.
+      is collected. It sees the head alone, and may refuse it. Only of routes for SESSION and PARTY.
     - ``options``: more headers of what OPTIONS is answered at this address, by site.
     - ``sends``, ``gets``: headers of requests and answers that are part of what it does, for its description.
     - ``bodiless``: the body may be left out where all its members may.
@@ -173,8 +173,8 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: a body is JSON or it is not")
         if self.most and self.caller not in (Caller.SESSION, Caller.STAFF, Caller.PARTY):
             raise ValueError(f"{self.name}: strangers send no large bodies")
-        if self.receive is not None and not (self.most and self.caller is Caller.SESSION):
-            raise ValueError(f"{self.name}: only a session's large body is kept while it arrives")
+        if self.receive is not None and not (self.most and self.caller in (Caller.SESSION, Caller.PARTY)):
+            raise ValueError(f"{self.name}: only a visitor's or a party's large body is kept while it arrives")
         # A frozen Struct can't be assigned to.
         force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))
         if self.query is not None:

@@ -85,5 +85,5 @@ FEATURE = Feature(
     counted=(Counted(table="media", word="pictures", kept=False),),
     erase=ERASABLE,
     held=(Held(table="media", what="pictures that they added", until=FOREVER, secret=("account_id",)),
-          Held(table="upload", what="files whose upload has not ended", until="a day")),
+          Held(table="upload", what="files whose upload has not ended", until="a day", secret=("account_id",))),
 )

@@ -274,6 +274,19 @@ class Media:
             await self._origin.put(self._site.id, digest, [file])
         return await self._note(made, digest, name_of(name, kind), visitor, account, settings.hourly)
 
+    async def add_any(
+        self, raw: bytes, alt: str, name: str, visitor: int | None, account: int | None
+    ) -> Medium:
+        """Take a picture in, or a file called *name* that is none, where the site takes files.
+
+        Raises:
+            Refused, OSError: as `add` and `add_file`.
+        """
+        settings = self._site.product(MediaSettings)
+        if name and settings.files and (kind_of(raw) is not None or not settings.pictures):
+            return await self.add_file(raw, name, visitor, account)
+        return await self.add(raw, alt, visitor, account)
+
     async def again(self, digest: bytes) -> Medium | None:
         """A picture of nobody's with contents that the site has; None where it has them no more."""
         same = await self._database.read(SELECT_SAME, self._site.id, digest, preference=ReadPreference.PRIMARY)

@@ -13,7 +13,6 @@ from cackled.domain.commands import CommandError
 from cackled.domain.pictures import kept_picture
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
-from cackled.media.attachments import kind_of
 from cackled.media.disk_cache import DiskCache
 from cackled.media.files import check_slice
 from cackled.media.image_workers import Workshop
@@ -22,7 +21,6 @@ from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.s3 import S3Origin
 from cackled.media.scanning import Scanner
 from cackled.media.service import Media, Medium, admit, find_media, smallest
-from cackled.media.settings import MediaSettings
 from cackled.media.sums import SLICE
 from cackled.media.uploads import Uploads as SiteUploads
 from cackled.shared_calls import SharedCalls
@@ -108,10 +106,7 @@ class MediaStore:
     async def _any(
         self, site: Site, raw: bytes, alt: str, name: str, visitor: int | None, account: int | None
     ) -> str:
-        settings = site.product(MediaSettings)
-        if name and settings.files and (kind_of(raw) is not None or not settings.pictures):
-            return f"{site.id}-{(await self.of(site).add_file(raw, name, visitor, account)).id}"
-        return await self._upload(site, raw, alt, visitor, account)
+        return f"{site.id}-{(await self.of(site).add_any(raw, alt, name, visitor, account)).id}"
 
     async def _fetched(self, site: Site, raw: bytes) -> tuple[bytes, dict[str, Any]]:
         made = await self.of(site).add(raw, "", None, admitted=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from secrets import token_urlsafe
 from typing import Any
 
@@ -24,37 +26,35 @@ from cackled.media.settings import MediaSettings
 LIFETIME = 86_400
 MOST_OPEN = 10
 MOST_METADATA = 2_048
+_PAIR = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,100})(?: ([A-Za-z0-9+/=]*))?", re.ASCII)
 
 BEGIN_UPLOAD = Query(
     "begin_upload",
-    "select extract(epoch from begin_upload($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11))::float8",
-    ("int", "text", "bigint", "bigint", "text", "text", "bigint", "int", "int", "int", "bigint"),
+    "select extract(epoch from begin_upload($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13))::float8",
+    (
+        "int", "text", "bigint", "bigint", "text", "bigint", "text", "text", "bigint", "int", "int", "int", "bigint",
+    ),
 )
 _COLUMNS = """
   u.id, u.at, u.length, u.writer, u.metadata, u.alt, u.media_id, u.refused,
   extract(epoch from u.expires_at)::float8, u.expires_at <= now()
 """
+_OWN = """
+  u.site_id = $1 and u.id = $2 and u.visitor_id is not distinct from $3 and u.account_id is not distinct from $4
+  and u.place = $5
+"""
+_OWN_TYPES = ("int", "text", "bigint", "bigint", "text")
 # Whoever writes or asks is the only one who may write from then on.
 CLAIM_UPLOAD = Query(
-    "claim_upload",
-    f"""
-    update upload u set writer = u.writer + 1 where u.site_id = $1 and u.id = $2 and u.visitor_id = $3
-    returning {_COLUMNS}
-    """,
-    ("int", "text", "bigint"),
+    "claim_upload", f"update upload u set writer = u.writer + 1 where {_OWN} returning {_COLUMNS}", _OWN_TYPES
 )
-SELECT_UPLOAD = Query(
-    "select_upload", f"select {_COLUMNS} from upload u where u.site_id = $1 and u.id = $2 and u.visitor_id = $3",
-    ("int", "text", "bigint"),
-)  # fmt: skip
+SELECT_UPLOAD = Query("select_upload", f"select {_COLUMNS} from upload u where {_OWN}", _OWN_TYPES)
 SET_LENGTH = Query(
     "set_upload_length",
-    """
-    update upload u set length = $4
-    where u.site_id = $1 and u.id = $2 and u.visitor_id = $3 and u.at <= $4 and coalesce(u.length, $4) = $4
-    returning u.length
+    f"""
+    update upload u set length = $6 where {_OWN} and u.at <= $6 and coalesce(u.length, $6) = $6 returning u.length
     """,
-    ("int", "text", "bigint", "bigint"),
+    (*_OWN_TYPES, "bigint"),
 )
 KEEP_PIECE = Query(
     "keep_upload_piece", "select keep_upload_piece($1, $2, $3, $4, $5, $6)",
@@ -107,6 +107,18 @@ class Refusing(Struct, frozen=True):
     detail: str
 
 
+class Sender(Struct, frozen=True):
+    """Who sends an upload: a visitor, or an account of staff; the other one is None.
+
+    ``place`` is what it is for (``chat:12``), which takes files that are no pictures, too; ``""``: for whatever shows
+    pictures.
+    """
+
+    visitor: int | None
+    account: int | None = None
+    place: str = ""
+
+
 class Upload(Struct, frozen=True):
     """An upload: ``at`` bytes of ``length`` (None: not known yet) are here, until ``expires`` (seconds since 1970).
 
@@ -155,30 +167,31 @@ class Uploads:
         """Bytes that a file may have."""
         return self._site.product(MediaSettings).max_bytes
 
-    def admit(self, length: int | None) -> None:
+    def admit(self, length: int | None, sender: Sender) -> None:
         """See that the site takes files, and one of *length* bytes.
 
         Raises:
             Forbidden: it takes none.
             TooLong: that is too large.
         """
-        admit(self._site, None)
+        if not (sender.place and self._site.product(MediaSettings).files):
+            admit(self._site, None)
         if length is not None and length > self.most:
             raise TooLong(f"A file has at most {self.most // 1000} KB here.")
 
-    async def begin(self, visitor: int, length: int | None, metadata: str, alt: str) -> Writer:
-        """Begin an upload.
+    async def begin(self, sender: Sender, length: int | None, metadata: str) -> Writer:
+        """Begin an upload; *metadata* as sent.
 
         Raises:
             Refused: the site takes none of that length, the visitor began many, or there is no room.
         """
-        self.admit(length)
+        self.admit(length, sender)
         settings = self._site.product(MediaSettings)
-        number, alt = token_urlsafe(16), clean_words(alt)[:MOST_ALT]
+        number, alt = token_urlsafe(16), clean_words(told(metadata, "alt"))[:MOST_ALT]
         try:
             rows = await self._database.write(
-                BEGIN_UPLOAD, self._site.id, number, visitor, length, metadata, alt, self.most, LIFETIME, MOST_OPEN,
-                settings.hourly, settings.room,
+                BEGIN_UPLOAD, self._site.id, number, sender.visitor, sender.account, sender.place, length, metadata,
+                alt, self.most, LIFETIME, MOST_OPEN, settings.hourly, settings.room,
             )  # fmt: skip
         except QueryFailed as error:
             refused = find_refusal(error.sqlstate, error.message)
@@ -187,35 +200,35 @@ class Uploads:
             raise refused from None
         return Writer(self, Upload(number, 0, length, 0, metadata, alt, None, "", rows[0][0]))
 
-    async def claim(self, number: str, visitor: int) -> Writer:
-        """Go on with a visitor's upload; nobody else does any more.
+    async def claim(self, number: str, sender: Sender) -> Writer:
+        """Go on with somebody's upload; nobody else does any more.
 
         Raises:
             NotFound, Gone: there is none, or it has expired.
         """
-        rows = await self._database.write(CLAIM_UPLOAD, self._site.id, number, visitor)
+        rows = await self._database.write(CLAIM_UPLOAD, self._site.id, number, *_own(sender))
         return Writer(self, _upload(rows))
 
-    async def find(self, number: str, visitor: int) -> Upload:
-        """A visitor's upload.
+    async def find(self, number: str, sender: Sender) -> Upload:
+        """Somebody's upload.
 
         Raises:
             NotFound, Gone: there is none, or it has expired.
         """
         found = await self._database.read(
-            SELECT_UPLOAD, self._site.id, number, visitor, preference=ReadPreference.PRIMARY
+            SELECT_UPLOAD, self._site.id, number, *_own(sender), preference=ReadPreference.PRIMARY
         )
         return _upload(found.rows)
 
-    async def set_length(self, writer: Writer, visitor: int, length: int) -> None:
+    async def set_length(self, writer: Writer, sender: Sender, length: int) -> None:
         """Say how long an upload becomes, where that was not known.
 
         Raises:
             TooLong: longer than files may be.
             Conflict: it is known to be another length, or longer already.
         """
-        self.admit(length)
-        if not await self._database.write(SET_LENGTH, self._site.id, writer.id, visitor, length):
+        self.admit(length, sender)
+        if not await self._database.write(SET_LENGTH, self._site.id, writer.id, *_own(sender), length):
             raise Conflict("That is not its length.", slug="upload-offset")
         writer.upload = msgspec.structs.replace(writer.upload, length=length)
 
@@ -234,7 +247,7 @@ class Uploads:
             raise evicted()
         return int(rows[0][0])
 
-    async def finish(self, number: str, visitor: int, address: str) -> Medium | None:
+    async def finish(self, number: str, sender: Sender, address: str) -> Medium | None:
         """Make the picture of an upload that is whole; None: it is not. Rights are looked at again.
 
         Raises:
@@ -242,7 +255,7 @@ class Uploads:
                 and refused again.
         """
         for _ in range(2):
-            upload = await self.find(number, visitor)
+            upload = await self.find(number, sender)
             if upload.refused:
                 why = msgspec.json.decode(upload.refused, type=Refusing)
                 raise Unprocessable(why.detail, field="file", slug=why.slug)
@@ -253,14 +266,14 @@ class Uploads:
                 return found[upload.media]
             if upload.at != upload.length:
                 return None
-            await self.check(visitor, address)
-            made = await self._make(upload, visitor)
+            await self.check(sender, address)
+            made = await self._make(upload, sender)
             if made is not None:
                 return made
             # Another process has made it meanwhile.
         raise Gone("The picture is not there any more.")
 
-    async def _make(self, upload: Upload, visitor: int) -> Medium | None:
+    async def _make(self, upload: Upload, sender: Sender) -> Medium | None:
         pieces = await self._database.read(
             SELECT_PIECES, self._site.id, upload.id, preference=ReadPreference.PRIMARY
         )
@@ -268,7 +281,11 @@ class Uploads:
         if len(raw) != upload.length:
             return None
         try:
-            made = await self._media.add(raw, upload.alt, visitor)
+            if sender.place:
+                name = told(upload.metadata, "filename")
+                made = await self._media.add_any(raw, upload.alt, name, sender.visitor, sender.account)
+            else:
+                made = await self._media.add(raw, upload.alt, sender.visitor, sender.account)
         except (TooFast, ScannerAway):
             raise
         except Unprocessable as error:
@@ -280,15 +297,17 @@ class Uploads:
             return None
         return made
 
-    async def check(self, visitor: int, address: str) -> None:
-        """See that a visitor may add files here.
+    async def check(self, sender: Sender, address: str) -> None:
+        """See that somebody may add files here; who of the staff is, their role says.
 
         Raises:
             Forbidden: the site takes none, or they are banned.
         """
-        admit(self._site, None)
+        self.admit(None, sender)
+        if sender.visitor is None:
+            return
         found = await self._database.read(
-            IS_BANNED, self._site.id, visitor, address or None, preference=ReadPreference.PRIMARY
+            IS_BANNED, self._site.id, sender.visitor, address or None, preference=ReadPreference.PRIMARY
         )
         if found.rows[0][0]:
             raise Forbidden("You can't add files here.", slug="banned")
@@ -296,6 +315,30 @@ class Uploads:
     async def drop(self, number: str) -> None:
         """Forget an upload; a picture that it became stays."""
         await self._database.write(DROP_UPLOADS, self._site.id, [number])
+
+
+def _own(sender: Sender) -> tuple[int | None, int | None, str]:
+    return sender.visitor, sender.account, sender.place
+
+
+def pairs(metadata: str) -> dict[str, str] | None:
+    """What *metadata* holds, by key; None where it is not as the protocol says."""
+    found: dict[str, str] = {}
+    for one in metadata.split(",") if metadata else ():
+        match = _PAIR.fullmatch(one.strip())
+        if match is None:
+            return None
+        try:
+            text = b64decode(match[2] or "", validate=True)
+        except ValueError:
+            return None
+        found[match[1]] = text.decode("utf-8", "replace").replace("\0", "")
+    return found
+
+
+def told(metadata: str, key: str) -> str:
+    """What *metadata* says of *key*, or ``""``."""
+    return (pairs(metadata) or {}).get(key, "")
 
 
 def _upload(rows: list[tuple[Any, ...]]) -> Upload:

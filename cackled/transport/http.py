@@ -30,7 +30,7 @@ from cackled.transport._fairness import Line
 from cackled.transport._head import LANE_PROXY, LANE_TLS, Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._redact import without_tokens
-from cackled.transport._request import Request, render_head
+from cackled.transport._request import Request, arguments, render_head
 from cackled.transport._socket import Transport
 from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
@@ -38,8 +38,8 @@ from cackled.transport.response import Response
 from cackled.transport.streamed_body import BodySinks
 
 __all__ = [
-    "LANE_PROXY", "EarlyConnection", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address",
-    "takeover",
+    "LANE_PROXY", "EarlyConnection", "Head", "HttpFactory", "Request", "Shortcut", "arguments", "attach",
+    "client_address", "takeover",
 ]  # fmt: skip
 
 SWEEP_SECONDS = 0.5

@@ -20,7 +20,8 @@ FREE = {
     # Words and deeds in a conversation; who writes is told of others by the conversation itself.
     "editChatMessage": "the author's own, and messages have an age", "readChat": "only rises", "typeInChat": "signal",
     # Deeds: each says what it does, and does it once.
-    "sendImportFile": "by its place in the file", "claimModerationItem": "refused while somebody has it",
+    "sendImportFile": "by its place in the file", "writeChatUpload": "by its place in the file, the sender's own",
+    "claimModerationItem": "refused while somebody has it",
     "decideOption": "refused once it is decided", "changeConversation": "each member is a deed of its own",
     "editAsStaff": "by the version in its body",
     # The shop's server sends what it has, and what it has last holds.

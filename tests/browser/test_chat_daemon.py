@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,13 @@ from tests.browser.test_chat import SHADOW
 from tests.browser.test_panel import PanelCase
 from tests.media import corpus
 from tests.media.test_attachments import PAPER
+from tests.support.cutting import Cutting
+
+
+def large_paper() -> bytes:
+    """A PDF of two megabytes that is like no other."""
+    return b"%PDF-1.4\n%" + os.urandom(2_000_000) + b"\n%%EOF\n"
+
 
 LAST_MARK = f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText"
 # The rows of the conversation, in order.
@@ -286,6 +294,66 @@ class LifeTests(ChatDaemonCase):
             desk.get_by_role("button", name="R\u00e9sum\u00e9 1.pdf").click()
         self.assertEqual(saved.value.suggested_filename, "R\u00e9sum\u00e9 1.pdf")
         self.assertEqual(Path(saved.value.path()).read_bytes(), PAPER)
+
+    def test_large_files(self) -> None:
+        """A large paper of either side goes on after its connection was cut; one taken away in the middle is ended."""
+        assert self.daemon is not None
+        for setting in ("pictures", "files"):
+            self.daemon.admin(f"site set 1 media.{setting} yes")
+        way = Cutting(self.daemon.port)
+        self.addCleanup(way.close)
+        self.url = way.url
+        page = self.opened(wants="files")
+        self.say(page, "The plan")
+        chat = self.found("The plan")
+        page.click(".clip[aria-label='Add files']")
+        page.wait_for_selector(".mc-picfile", state="attached")
+        asked = self.asked(page)
+        for taken_away in (True, False):
+            raw = large_paper()
+            way.hold(1_500_000)
+            page.locator(".mc-picfile").set_input_files([
+                {"name": "Gr\u00f6\u00dfe.pdf", "mimeType": "application/pdf", "buffer": raw},
+            ])  # fmt: skip
+            self.until(page, f"{SHADOW}.querySelector('.mc-picbar').value > 0.2")
+            if taken_away:
+                page.get_by_label("Remove the picture").click()
+                self.soon(lambda: self.assertEqual(asked, ["POST", "PATCH", "DELETE"]))
+                asked.clear()
+            way.cut()
+        self.until(page, f"{SHADOW}.querySelectorAll('.mc-picbar[hidden]').length === 1")
+        self.assertEqual(asked, ["POST", "PATCH", "HEAD", "PATCH", "GET"])
+        self.soon(lambda: (page.click(".send"), self.assertEqual(page.locator(".mc-picitem").count(), 0)))
+        desk = self.operator.page
+        # The session's cookie is the host's, whatever the port.
+        desk.goto(f"{self.operator.url.rpartition(':')[0]}:{way.port}/panel/sites/1/chat?chat={chat}")
+        with desk.expect_download() as saved:
+            desk.get_by_role("button", name="Gr\u00f6\u00dfe.pdf").click()
+        self.assertEqual(Path(saved.value.path()).read_bytes(), raw)
+        raw, asked = large_paper(), self.asked(desk)
+        way.hold(1_500_000)
+        desk.locator(".composer input[type=file]").set_input_files(
+            {"name": "answer.pdf", "mimeType": "application/pdf", "buffer": raw}
+        )
+        self.until(desk, "document.querySelector('.chosen-files progress').value > 0.2")
+        way.cut()
+        self.until(desk, "!document.querySelector('.chosen-files progress')")
+        self.assertEqual(asked, ["POST", "PATCH", "HEAD", "PATCH", "GET"])
+        desk.locator(".composer .primary").click()
+        with page.expect_download() as saved:
+            page.click("button.file:has-text('answer.pdf')")
+        self.assertEqual(Path(saved.value.path()).read_bytes(), raw)
+
+    def asked(self, page: Any) -> list[str]:
+        """The methods of a page's requests about uploads in parts, as they come."""
+        methods: list[str] = []
+
+        def note(request: Any) -> None:
+            if "/uploads" in request.url and request.method != "OPTIONS":
+                methods.append(request.method)
+
+        page.on("request", note)
+        return methods
 
     def given(self, page: Any, event: str, member: str, jpeg: bytes) -> None:
         """A file is pasted into the field, or dropped on it."""

@@ -19,6 +19,7 @@ from cackled.products.chat import (
     setup_api,
     staff_api,
     translations_api,
+    uploads_api,
 )
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
@@ -115,7 +116,7 @@ PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(
         *macros_api.ROUTES, *push_api.ROUTES, *staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES,
-        *people_api.ROUTES, *translations_api.ROUTES, *api.ROUTES,
+        *people_api.ROUTES, *translations_api.ROUTES, *uploads_api.ROUTES, *api.ROUTES,
     ),
     widgets=api.WIDGETS,
     settings=ChatSettings,

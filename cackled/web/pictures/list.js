@@ -19,6 +19,7 @@
  * @property {string} why it is not there
  * @property {string} alt
  * @property {Kept | null} kept
+ * @property {AbortController} stop ends its sending
  */
 
 let keys = 0;
@@ -27,7 +28,7 @@ let keys = 0;
 export class PictureList {
   /**
    * @param {number} most how many
-   * @param {(blob: Blob, progress: (share: number) => void) => Promise<Kept>} send
+   * @param {(blob: Blob, progress: (share: number) => void, signal: AbortSignal) => Promise<Kept>} send
    * @param {(error: any) => {why: string, again: boolean}} judge what to say of a failure, and whether sending again may help
    * @param {() => void} changed
    */
@@ -68,7 +69,16 @@ export class PictureList {
   add(blobs) {
     const added = blobs.slice(0, Math.max(0, this.room)).map(blob => {
       keys++;
-      return /** @type {Picture} */ ({key: keys, blob, state: 'sending', share: 0, why: '', alt: '', kept: null});
+      return /** @type {Picture} */ ({
+        key: keys,
+        blob,
+        state: 'sending',
+        share: 0,
+        why: '',
+        alt: '',
+        kept: null,
+        stop: new AbortController(),
+      });
     });
     this.all.push(...added);
     added.forEach(one => this.again(one));
@@ -82,7 +92,16 @@ export class PictureList {
   restore(kept) {
     kept.slice(0, Math.max(0, this.room)).forEach(one => {
       keys++;
-      this.all.push({key: keys, blob: null, state: 'done', share: 1, why: '', alt: one.alt, kept: one});
+      this.all.push({
+        key: keys,
+        blob: null,
+        state: 'done',
+        share: 1,
+        why: '',
+        alt: one.alt,
+        kept: one,
+        stop: new AbortController(),
+      });
     });
     this.changed();
   }
@@ -98,10 +117,11 @@ export class PictureList {
     Object.assign(one, {state: 'sending', share: 0, why: ''});
     this.changed();
     try {
-      one.kept = await this.send(blob, share => {
+      const progress = (/** @type {number} */ share) => {
         one.share = share;
         this.changed();
-      });
+      };
+      one.kept = await this.send(blob, progress, one.stop.signal);
       one.blob = null;
       one.state = 'done';
     } catch (error) {
@@ -112,9 +132,11 @@ export class PictureList {
   }
 
   /**
+   * One less; what is under way is sent no more.
    * @param {Picture} one
    */
   remove(one) {
+    one.stop.abort();
     this.all = this.all.filter(other => other !== one);
     this.changed();
   }

@@ -19,7 +19,8 @@ import {Refused} from '../lib/session.js';
  * @property {string} site
  * @property {number} count how many there may be
  * @property {boolean} [files] others than pictures may be added too, where they are sent to `own`
- * @property {() => {path: string, token: string}} [own] where they are sent instead of the site's media, and as whom
+ * @property {() => {path: string, token: string}} [own] whose they are instead of the site's (`files` and `uploads` stand
+ * below it), and as whom they are sent
  * @property {() => void} changed the text may be sent now, or not any more; or there is more to keep in its draft
  */
 
@@ -63,8 +64,8 @@ export function openPictures(host) {
   if (photo) photo.type = 'button';
   const list = new PictureList(
     host.count,
-    async (blob, progress) =>
-      upload(pictured(blob) ? await shrink(blob) : blob, progress, /** @type {File} */ (blob).name || ''),
+    async (blob, progress, signal) =>
+      upload(pictured(blob) ? await shrink(blob) : blob, progress, /** @type {File} */ (blob).name || '', signal),
     error => ({why: reason(t, error), again: mayPass(error)}),
     () => {
       draw();
@@ -114,27 +115,32 @@ export function openPictures(host) {
    * @param {Blob} blob
    * @param {(share: number) => void} progress
    * @param {string} name
+   * @param {AbortSignal} signal
    * @returns {Promise<Kept>}
    */
-  async function upload(blob, progress, name) {
+  async function upload(blob, progress, name, signal) {
     const own = host.own && host.own();
-    const grant = own ? '' : session.grant();
+    const grant = session.grant();
+    const called = own && host.files ? name.slice(-200) : '';
     let token = own ? own.token : await session.open();
     /** @type {import('./resumable.js').Ask} */
     const ask = async (method, path, headers, body, sent) => {
-      const url =
-        loader.base() + '/api/v1/sites/' + host.site + path + (grant ? '?token=' + encodeURIComponent(grant) : '');
-      const answer = await call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent);
+      const more = grant ? (path.includes('?') ? '&' : '?') + 'token=' + encodeURIComponent(grant) : '';
+      const url = loader.base() + '/api/v1/sites/' + host.site + path + more;
+      // What ends an upload is not ended with it.
+      const stop = method === 'DELETE' ? undefined : signal;
+      const answer = await call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent, stop);
       if (answer.status !== 401 || own) return answer;
       token = await session.anew();
-      return call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent);
+      return call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent, stop);
     };
-    const large = blob.size > LARGE && !own;
+    const large = blob.size > LARGE;
+    const wait = (/** @type {number} */ ms) => new Promise(done => setTimeout(done, ms));
     const answer = large
-      ? await sendInParts(ask, blob, progress, ms => new Promise(done => setTimeout(done, ms)))
+      ? await sendInParts(ask, blob, progress, wait, {path: (own ? own.path : '') + '/uploads', name: called, signal})
       : await ask(
           'POST',
-          own ? own.path + (host.files && name ? '?name=' + encodeURIComponent(name.slice(-200)) : '') : '/media',
+          own ? own.path + '/files' + (called && '?name=' + encodeURIComponent(called)) : '/media',
           {'Content-Type': blob.type || 'application/octet-stream'},
           blob,
           sent => progress(sent / blob.size),
@@ -260,10 +266,12 @@ export function openPictures(host) {
  * @param {Record<string, string>} headers
  * @param {Blob} [body]
  * @param {(sent: number) => void} [progress] bytes
+ * @param {AbortSignal} [signal]
  * @returns {Promise<import('./resumable.js').Answer>}
  */
-async function call(method, url, headers, body, progress) {
+async function call(method, url, headers, body, progress, signal) {
   const request = new XMLHttpRequest();
+  if (signal) signal.addEventListener('abort', () => request.abort());
   const done = new Promise(resolve => {
     request.onloadend = resolve;
   });

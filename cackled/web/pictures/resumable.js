@@ -19,27 +19,44 @@ const places = new WeakMap();
 /** Whether going on may help. @param {number} status */
 const passing = status => !status || status === 408 || status === 409 || status === 423 || status > 499;
 
+/** A text as the protocol's metadata has it: the Base64 of its UTF-8. @param {string} text */
+const coded = text => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
 /**
  * Send *blob*; gives the last answer: 200 with the picture as ``media``, or why not.
  * @param {Ask} ask
  * @param {Blob} blob
  * @param {(share: number) => void} progress
  * @param {(milliseconds: number) => Promise<unknown>} sleep
+ * @param {object} [more]
+ * @param {string} [more.path] where uploads begin
+ * @param {string} [more.name] the file's
+ * @param {AbortSignal} [more.signal] it is not wanted any more: what the server has of it is removed
  * @returns {Promise<Answer>}
  */
-export async function sendInParts(ask, blob, progress, sleep) {
+export async function sendInParts(ask, blob, progress, sleep, {path = '/uploads', name = '', signal} = {}) {
   const speak = (/** @type {Record<string, string>} */ more) => ({'Tus-Resumable': '1.0.0', ...more});
   let tries = 0;
   let at = -1;
-  let anew = !places.has(blob);
+  const known = () => {
+    const place = places.get(blob) || '';
+    return place.startsWith(path + '/') ? place : '';
+  };
+  let anew = !known();
   for (;;) {
     /** @type {Answer} */
     let answer;
-    const place = places.get(blob) || '';
+    const place = known();
+    if (signal && signal.aborted) {
+      if (place) await ask('DELETE', place, speak({}));
+      places.delete(blob);
+      return {status: 0, header: () => '', body: {}};
+    }
     if (!place) {
-      answer = await ask('POST', '/uploads', speak({'Upload-Length': '' + blob.size}));
+      const told = {'Upload-Length': '' + blob.size, ...(name && {'Upload-Metadata': 'filename ' + coded(name)})};
+      answer = await ask('POST', path, speak(told));
       if (answer.status === 201) {
-        places.set(blob, '/uploads/' + answer.header('Location').split('/').pop());
+        places.set(blob, path + '/' + answer.header('Location').split('/').pop());
         at = 0;
         continue;
       }
@@ -84,6 +101,7 @@ export async function sendInParts(ask, blob, progress, sleep) {
       }
       if (answer.status === 200) at = -1;
     }
+    if (signal && signal.aborted) continue;
     if (answer.status !== 200 && !passing(answer.status)) {
       places.delete(blob);
       return answer;

@@ -7,12 +7,27 @@ const SMALL = 400e3;
 // These may move; a canvas would hold them still.
 const MOVING = /gif|webp|apng|avif/;
 
+// What was made, so that sending a picture again goes on with what was sent of it.
+/** @type {WeakMap<Blob, Promise<Blob>>} */
+const smaller = new WeakMap();
+
+/**
+ * The picture as it is sent; the same each time that it is asked for.
+ * @param {Blob} blob
+ * @returns {Promise<Blob>}
+ */
+export function shrink(blob) {
+  const made = smaller.get(blob) || make(blob);
+  smaller.set(blob, made);
+  return made;
+}
+
 /**
  * The picture as it is sent; itself where that is small, moves, or can't be read here (the server has the last word).
  * @param {Blob} blob
  * @returns {Promise<Blob>}
  */
-export async function shrink(blob) {
+async function make(blob) {
   if (MOVING.test(blob.type)) return blob;
   let image;
   try {

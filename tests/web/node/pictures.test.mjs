@@ -10,7 +10,7 @@ function made(most = 3) {
   let changes = 0;
   const list = new PictureList(
     most,
-    (blob, progress) => new Promise((resolve, reject) => sent.push({blob, progress, resolve, reject})),
+    (blob, progress, signal) => new Promise((resolve, reject) => sent.push({blob, progress, signal, resolve, reject})),
     error => ({why: String(error.why), again: !error.final}),
     () => changes++,
   );
@@ -82,4 +82,12 @@ test('a draft keeps those that are there, with their words', async () => {
   assert.equal(again.list.all[0].alt, 'a wall');
   again.list.clear();
   assert.deepEqual(again.list.kept, []);
+});
+
+test('one that is taken away is sent no more', () => {
+  const {list, sent} = made();
+  const [one] = list.add([new Blob(['a'])]);
+  assert.equal(sent[0].signal.aborted, false);
+  list.remove(one);
+  assert.deepEqual([sent[0].signal.aborted, list.unsettled], [true, false]);
 });

@@ -10,7 +10,7 @@ const whole = answer(200, {}, {media: {id: '1-x'}});
 const at = n => answer(200, {'Upload-Offset': '' + n});
 
 /** Answers in this order; notes what was asked. */
-async function sent(answers, blob = new Blob(['0123456789'])) {
+async function sent(answers, blob = new Blob(['0123456789']), more = {}) {
   const asked = [];
   const waits = [];
   const shares = [];
@@ -18,12 +18,14 @@ async function sent(answers, blob = new Blob(['0123456789'])) {
     async (method, path, headers, body, progress) => {
       asked.push(method === 'PATCH' ? `PATCH ${headers['Upload-Offset']}+${body.size}` : `${method} ${path}`);
       const next = answers.shift();
+      if (next.heard) next.heard(headers);
       if (next.sent) progress(next.sent);
       return next;
     },
     blob,
     share => shares.push(share),
     async ms => waits.push(ms),
+    more,
   );
   assert.deepEqual(answers, []);
   return {asked, waits, shares, result};
@@ -62,4 +64,25 @@ test('a refusal is the end', async () => {
     const {status} = answers[answers.length - 1];
     assert.equal((await sent([...answers])).result.status, status);
   }
+});
+
+test('elsewhere, with a name; what was begun at another place is not gone on with', async () => {
+  const blob = new Blob(['0123456789']);
+  let told = '';
+  const begun = {...created, heard: headers => (told = headers['Upload-Metadata'])};
+  const {asked} = await sent([begun, answer(204), whole], blob, {path: '/chats/5/uploads', name: 'Größe.pdf'});
+  assert.deepEqual(asked, ['POST /chats/5/uploads', 'PATCH 0+10', 'GET /chats/5/uploads/abc']);
+  const [key, value] = told.split(' ');
+  assert.deepEqual([key, Buffer.from(value, 'base64').toString()], ['filename', 'Größe.pdf']);
+  await sent([created, ...Array(5).fill(answer(0))], blob, {path: '/chats/5/uploads'});
+  const other = await sent([created, answer(204), whole], blob, {path: '/chats/6/uploads'});
+  assert.equal(other.asked[0], 'POST /chats/6/uploads');
+});
+
+test('what is not wanted any more is ended, in the middle too', async () => {
+  const stop = new AbortController();
+  const cut = {...answer(0), sent: 4, heard: () => stop.abort()};
+  const {asked, waits, result} = await sent([created, cut, answer(204)], undefined, {signal: stop.signal});
+  assert.deepEqual(asked, ['POST /uploads', 'PATCH 0+10', 'DELETE /uploads/abc']);
+  assert.deepEqual([waits, result.status], [[], 0]);
 });

@@ -1,11 +1,12 @@
 -- Uploads in several requests.
--- cackled: revision 1
+-- cackled: revision 2
 
--- Begin an upload of p_length bytes (null: not known yet, counted as p_most). Refused where the visitor has p_open under
--- way, or began p_hourly in this hour with the pictures that they added; or the site has no room left.
+-- Begin an upload of p_length bytes (null: not known yet, counted as p_most), for p_place. Refused where the visitor or
+-- account has p_open under way, or the visitor began p_hourly in this hour with the pictures that they added; or the site
+-- has no room left.
 create or replace function begin_upload(
-  p_site int, p_id text, p_visitor bigint, p_length bigint, p_metadata text, p_alt text, p_most bigint, p_seconds int,
-  p_open int, p_hourly int, p_room bigint
+  p_site int, p_id text, p_visitor bigint, p_account bigint, p_place text, p_length bigint, p_metadata text, p_alt text,
+  p_most bigint, p_seconds int, p_open int, p_hourly int, p_room bigint
 ) returns timestamptz language plpgsql as $$
 declare
   kept bigint;
@@ -15,13 +16,14 @@ declare
 begin
   insert into media_site (site_id) values (p_site) on conflict do nothing;
   select s.bytes into kept from media_site s where s.site_id = p_site for no key update;
-  select coalesce(sum(coalesce(u.length, p_most)), 0), count(*) filter (where u.visitor_id = p_visitor)
+  select coalesce(sum(coalesce(u.length, p_most)), 0), count(*) filter (
+    where u.visitor_id is not distinct from p_visitor and u.account_id is not distinct from p_account)
   into under_way, own
   from upload u where u.site_id = p_site and u.media_id is null and u.refused = '' and u.expires_at > now();
   if own >= p_open then
     raise exception using errcode = 'CK409', message = 'uploads-open';
   end if;
-  if (select count(*) from media m
+  if p_visitor is not null and (select count(*) from media m
       where m.site_id = p_site and m.visitor_id = p_visitor and m.created_at > now() - interval '1 hour')
     + (select count(*) from upload u
        where u.site_id = p_site and u.visitor_id = p_visitor and u.media_id is null
@@ -31,11 +33,22 @@ begin
   if kept + under_way + coalesce(p_length, p_most) > p_room then
     raise exception using errcode = 'CK409', message = 'media-room';
   end if;
-  insert into upload (site_id, id, visitor_id, length, metadata, alt, expires_at)
-  values (p_site, p_id, p_visitor, p_length, p_metadata, p_alt, now() + make_interval(secs => p_seconds))
+  insert into upload (site_id, id, visitor_id, account_id, place, length, metadata, alt, expires_at)
+  values (p_site, p_id, p_visitor, p_account, p_place, p_length, p_metadata, p_alt,
+    now() + make_interval(secs => p_seconds))
   returning expires_at into ends;
   return ends;
 end
+$$;
+
+-- As older programs call it, while both are there.
+create or replace function begin_upload(
+  p_site int, p_id text, p_visitor bigint, p_length bigint, p_metadata text, p_alt text, p_most bigint, p_seconds int,
+  p_open int, p_hourly int, p_room bigint
+) returns timestamptz language sql as $$
+  select begin_upload(
+    p_site, p_id, p_visitor, null::bigint, ''::text, p_length, p_metadata, p_alt, p_most, p_seconds, p_open, p_hourly,
+    p_room)
 $$;
 
 -- Keep a piece that the writer p_writer read; gives the bytes that are here then, or no row where another request took

@@ -29,7 +29,7 @@ export async function openFiles(w) {
     count: MOST,
     files: !!w.info.files,
     changed: () => opened && keep(),
-    own: () => ({path: '/chats/' + chat() + '/files', token: w.token}),
+    own: () => ({path: '/chats/' + chat(), token: w.token}),
   });
   const before = asObject(tabStorage.get(key));
   if (before.chat === chat() && Array.isArray(before.kept))

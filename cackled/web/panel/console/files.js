@@ -1,5 +1,6 @@
 // Pictures beside messages: those that are there, and those that are on their way.
 import {PictureList} from '../../pictures/list.js';
+import {sendInParts} from '../../pictures/resumable.js';
 import {shrink} from '../../pictures/shrink.js';
 import {get, Refused} from '../api.js';
 import {html, useState} from '../libraries.js';
@@ -7,6 +8,8 @@ import {bytes, percent, reason, t} from '../words.js';
 
 /** How many a message can have. */
 const MOST = 8;
+/** Bytes above which a file is sent so that it can be gone on with. */
+const LARGE = 1e6;
 
 /** Where a picture of ours is; nothing of strangers. @param {any} one */
 const address = one => (/^\/(?!\/)/.test(one.url || '') ? one.url : '');
@@ -91,44 +94,67 @@ export function Files({files, chat}) {
 }
 
 /**
- * Send a picture; XMLHttpRequest, because fetch does not tell how much was sent.
- * @param {string} site
- * @param {string} chat
- * @param {Blob} blob
- * @param {string} name
- * @param {(share: number) => void} progress
- * @returns {Promise<any>}
+ * One call of the panel's; XMLHttpRequest, because fetch does not tell how much was sent.
+ * @param {string} method
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {Blob} [body]
+ * @param {(sent: number) => void} [progress] bytes
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<import('../../pictures/resumable.js').Answer>}
  */
-function upload(site, chat, blob, name, progress) {
-  return new Promise((done, failed) => {
+function call(method, url, headers, body, progress, signal) {
+  return new Promise(done => {
     const request = new XMLHttpRequest();
-    request.open(
-      'POST',
-      `/api/v1/sites/${site}/chats/${encodeURIComponent(chat)}/files${name && `?name=${encodeURIComponent(name)}`}`,
+    signal?.addEventListener('abort', () => request.abort());
+    request.open(method, url);
+    Object.entries({'x-cackled-panel': '1', ...headers}).forEach(([name, value]) =>
+      request.setRequestHeader(name, value),
     );
-    request.setRequestHeader('x-cackled-panel', '1');
-    request.setRequestHeader('content-type', blob.type || 'application/octet-stream');
     request.timeout = 180_000;
-    request.upload.onprogress = event => event.lengthComputable && progress(event.loaded / event.total);
+    if (progress) request.upload.onprogress = event => progress(event.loaded);
     request.onloadend = () => {
       let answer;
       try {
-        answer = JSON.parse(request.responseText);
+        answer = JSON.parse(request.responseText) || {};
       } catch {
         answer = {};
       }
-      if (request.status === 200 || request.status === 201) done(answer);
-      else
-        failed(
-          new Refused(
-            request.status,
-            request.status ? answer : {type: 'unreachable'},
-            Number(request.getResponseHeader('retry-after')) || 0,
-          ),
-        );
+      done({status: request.status, header: name => request.getResponseHeader(name) || '', body: answer});
     };
-    request.send(blob);
+    request.send(body);
   });
+}
+
+/**
+ * Send a picture or file; a large one so that a cut connection costs little.
+ * @param {string} chat below the API
+ * @param {Blob} blob
+ * @param {string} name
+ * @param {(share: number) => void} progress
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>}
+ */
+async function upload(chat, blob, name, progress, signal) {
+  /** @type {import('../../pictures/resumable.js').Ask} */
+  const ask = (method, path, headers, body, sent) =>
+    // What ends an upload is not ended with it.
+    call(method, `/api/v1${path}`, headers, body, sent, method === 'DELETE' ? undefined : signal);
+  const large = blob.size > LARGE;
+  const wait = (/** @type {number} */ ms) => new Promise(done => setTimeout(done, ms));
+  const answer = large
+    ? await sendInParts(ask, blob, progress, wait, {path: `${chat}/uploads`, name, signal})
+    : await ask(
+        'POST',
+        `${chat}/files${name && `?name=${encodeURIComponent(name)}`}`,
+        {'content-type': blob.type || 'application/octet-stream'},
+        blob,
+        sent => progress(sent / blob.size),
+      );
+  const made = large ? answer.body.media : answer.body;
+  if (answer.status === (large ? 200 : 201) && made) return made;
+  const problem = answer.status ? answer.body : {type: 'unreachable'};
+  throw new Refused(answer.status, problem, Number(answer.header('retry-after')) || 0);
 }
 
 /**
@@ -140,10 +166,10 @@ function upload(site, chat, blob, name, progress) {
 export function filesOf(site, talk) {
   talk.list ??= new PictureList(
     MOST,
-    async (blob, progress) => {
+    async (blob, progress, signal) => {
       const name = /** @type {any} */ (blob).name || '';
       const small = blob.type.startsWith('image/') ? await shrink(blob) : blob;
-      return upload(site, talk.id, small, name.slice(-200), progress);
+      return upload(`/sites/${site}/chats/${encodeURIComponent(talk.id)}`, small, name.slice(-200), progress, signal);
     },
     error => ({why: reason(error), again: !error.status || error.status >= 500 || error.status === 429}),
     () => {
