@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cackled.database.routing import Database
     from cackled.domain.site import Site
     from cackled.importing.spool import Report
+    from cackled.importing.store import Run
 
 
 class TransferError(Exception):
@@ -33,9 +34,9 @@ def add(
 ) -> None:  # fmt: skip
     """The commands' arguments."""
     one = make("import", bring, "bring comments or reviews of another system into a site; may be repeated and undone")
-    text = "disqus, wxr, isso, remark42 ...; 'list' shows all; 'undo' takes one back"
+    text = "disqus, wxr, isso, remark42 ...; 'list' shows all; 'undo' takes one back, 'show' says how far one is"
     one.add_argument("format", metavar="FORMAT", help=text)
-    one.add_argument("file", metavar="FILE", nargs="?", help="with undo: the number of the import")
+    one.add_argument("file", metavar="FILE", nargs="?", help="with undo and show: the number of the import")
     one.add_argument("--site", metavar="N", type=int)
     one.add_argument("--dry-run", action="store_true", help="only say what would come, what not, and why")
     one.add_argument("--map", metavar="FILE", help="CSV of old and new addresses; * stands for anything")
@@ -44,9 +45,10 @@ def add(
     one.add_argument("--label", metavar="NAME", default="", help="whose file it is, where ids could be the same")
     one.add_argument("--zone", metavar="HOURS", type=float, default=0.0, help="of times that say none; east is above 0")
     one.add_argument("--without-spam", action="store_true", help="leave spam out")
-    one.add_argument("--avatars", action="store_true", help="show pictures of authors, fetched by us")
+    one.add_argument("--avatars", action="store_true", help="fetch pictures of authors, and keep them here")
     one.add_argument("--own", action="store_true", help="vouch that it is an export of this server")
-    one.add_argument("--photos", action="store_true", help="fetch photos of reviews, and keep them here")
+    text = "fetch pictures in comments and photos of reviews, and keep them here; the daemon does it afterwards"
+    one.add_argument("--pictures", "--photos", dest="photos", action="store_true", help=text)
     out = make("export", take_out, "write all comments, reviews, polls or follows of a site")
     out.add_argument("--site", metavar="N", type=int, required=True)
     out.add_argument("--format", choices=("jsonl", "wxr", "disqus", "csv", "follows"), required=True)
@@ -126,10 +128,13 @@ async def bring(options: Any, config: Config, reactor: Any, registry: Any, datab
     )
     stopping = reactor.addSystemEventTrigger("before", "shutdown", work.stop)
     try:
-        if options.format == "undo":
+        if options.format in ("undo", "show"):
             run = await work.runs.find(int(options.file)) if (options.file or "").isdigit() else None
             if run is None:
-                raise TransferError("say which import to take back: its number, as cackled import printed it")
+                raise TransferError("say which import: its number, as cackled import printed it")
+            if options.format == "show":
+                print("\n".join(shown(run)))
+                return
             if run.format not in registry.formats:
                 raise TransferError(f"nothing is known of format {run.format}")
             changed = await work.undo(run.id, registry.formats[run.format][1])
@@ -187,8 +192,27 @@ def told(report: Report, number: int, dry: bool) -> list[str]:
         lines.append(f"  pages without address or name: {report.without_address}")
     for key, addresses in list(report.merged.items())[:10]:
         lines.append(f"  one page: {key} is {', '.join(addresses)}")
+    if report.pictures:
+        when = "" if dry else ", fetched by the daemon from now on"
+        lines.append(f"  pictures in comments: {report.pictures}{when}")
     if not dry:
         lines.append(f"cackled import undo {number} --site N takes it back")
+    return lines
+
+
+def shown(run: Run) -> list[str]:
+    """How far an import is, as lines."""
+    from msgspec import json
+
+    from cackled.importing.spool import Report
+
+    lines = [f"import {run.id} of {run.name} ({run.format}): {run.state}" + (f", {run.error}" if run.error else "")]
+    lines += told(json.decode(run.report, type=Report), run.id, run.dry)[: None if run.dry else -1]
+    failed: dict[str, int] = json.decode(run.pictures_failed)
+    if run.pictures:
+        waiting = max(0, run.pictures - run.pictures_taken - sum(failed.values()))
+        lines.append(f"  pictures: {run.pictures_taken} of {run.pictures} are here, {waiting} are still to be fetched")
+    lines += [f"  pictures that stay links ({reason}): {count}" for reason, count in sorted(failed.items())]
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -19,8 +19,22 @@ ASKED = [(b"Accept-Encoding", b"identity")]
 _PICTURE = [(b"Accept", b"image/webp, image/avif, image/*"), *ASKED]
 
 
+Why = Literal[
+    "refused",  # our guard asks no such address
+    "away",  # the server can't be reached, or has no time
+    "slow",  # it takes too long
+    "gone",  # there is nothing at the address
+    "large",  # there are more bytes than are wanted
+    "type",  # the answer is none that can be read
+]
+
+
 class Unfetched(Exception):
-    """There is nothing to show; the message says why."""
+    """There is nothing to show; the message says why, *why* in a word."""
+
+    def __init__(self, text: str, why: Why = "type") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 async def fetch_picture(http: Any, url: str, most: int = MOST_PICTURE) -> bytes:
@@ -41,7 +55,7 @@ async def within(seconds: float, clock: Any, work: Any) -> Any:
     try:
         return await Deferred.fromCoroutine(work).addTimeout(seconds, clock)
     except (Late, CancelledError):
-        raise Unfetched("it takes too long") from None
+        raise Unfetched("it takes too long", "slow") from None
 
 
 async def follow(http: Any, url: str, headers: list[tuple[bytes, bytes]], most: int, *, cut: bool) -> tuple[str, Any]:
@@ -54,21 +68,23 @@ async def follow(http: Any, url: str, headers: list[tuple[bytes, bytes]], most: 
         url = url.partition("#")[0]
         try:
             answer = await http.ask(b"GET", url, headers, most=most, cut=cut)
-        except (ValueError, OSError) as error:
-            # Refused by the guard, or failed.
-            raise Unfetched(str(error)) from None
+        except ValueError as error:
+            raise Unfetched(str(error), "refused") from None
+        except OSError as error:
+            raise Unfetched(str(error), getattr(error, "why", "away")) from None
         if answer.status in _REDIRECTS:
             try:
                 to = links.target(urljoin(url, answer.headers.get("location", "")))
             except ValueError:
                 to = None
             if not to or not to.startswith("http"):
-                raise Unfetched("it leads nowhere")
+                raise Unfetched("it leads nowhere", "gone")
             url = to
             continue
         if answer.status != 200:
-            raise Unfetched(f"it answers {answer.status}")
+            away = answer.status >= 500 or answer.status in (408, 425, 429)
+            raise Unfetched(f"it answers {answer.status}", "away" if away else "gone")
         if answer.headers.get("content-encoding", "").strip().lower() not in _PLAIN:
             raise Unfetched("it is packed")
         return url, answer
-    raise Unfetched("it leads on and on")
+    raise Unfetched("it leads on and on", "gone")

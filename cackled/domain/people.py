@@ -67,6 +67,11 @@ SELECT_PERSON = Query(
     """,
     ("int", "bigint"),
 )
+SELECT_IMPORTED_PICTURE = Query(
+    "select_imported_picture",
+    "select a.picture from import_author a where a.site_id = $1 and a.visitor_id = $2 and a.picture <> '' limit 1",
+    ("int", "bigint"),
+)
 SELECT_NAME = Query(
     "select_name_taken", "select taken, person from name_taken($1, $2, $3)", ("int", "bigint", "text")
 )
@@ -261,6 +266,13 @@ class People:
         if not rows:
             return None
         return msgspec.convert(dict(zip(Person.__struct_fields__, rows[0], strict=True)), Person)
+
+    async def imported_picture(self, visitor: int) -> str:
+        """The number of the picture that came with what the author wrote elsewhere; ``""`` where there is none."""
+        rows = await self._database.read(
+            SELECT_IMPORTED_PICTURE, self._site.id, visitor, preference=ReadPreference.NEAREST
+        )
+        return str(rows.rows[0][0]) if rows.rows else ""
 
     async def author(self, session: Session, name: str) -> str:
         """The name that *session* writes under: a person's own, whatever *name* says; a guest's *name*, which is clean.

@@ -64,6 +64,7 @@ CORE = (
     Held(table="ban", column="value", text=True, only="x.kind = 'visitor'", what="that they may not write",
          until="until it is lifted", secret=("note", "who")),
     Held(table="import_author", what="name, mail and page, as another system had them", until=FOREVER),
+    Held(table="import_picture", column="author_id", what="where their picture is, to be fetched", until="a day"),
     Held(table="erasure", what="that they asked to be forgotten: a number alone", until="as long as the site"),
 )  # fmt: skip
 

@@ -85,11 +85,18 @@ class Pictures:
     async def find(self, site: Site, visitor: int) -> Picture:
         """The picture of a visitor: the one they uploaded, else the one that who signed them in told of.
 
+        An author who never signed in has the one that an import brought.
+
         The service of pictures by mail is asked only where the person chose that, and a picture that was fetched from
         it is forgotten with the first look after they chose otherwise.
         """
-        person = await People(site, self._database).find(visitor, ReadPreference.NEAREST)
+        people = People(site, self._database)
+        person = await people.find(visitor, ReadPreference.NEAREST)
+        own: str | bool = False
         source, consent = "", False
+        if person is None and (own := await people.imported_picture(visitor)):
+            # It goes with the import, or with the author.
+            source, consent = f"{_OWN}{site.id}-{own}", True
         if person is not None:
             own = site.product(IdentitySettings).own_pictures and person.picture
             # They, or a moderator, may take it back.

@@ -19,11 +19,13 @@ class Ready(Struct, frozen=True):
     """An item that can be written. ``stored`` is JSON as the writer's statement takes it.
 
     ``shown``: readers see it. ``changes``: what is not quite as it was.
+    ``pictures``: how many are to be fetched for it.
     """
 
     stored: bytes
     shown: bool = True
     changes: tuple[Change, ...] = ()
+    pictures: int = 0
 
 
 class Spooled(Struct, frozen=True):
@@ -102,7 +104,7 @@ class Writer(Protocol):
 class Parts(Struct, frozen=True, kw_only=True):
     """What a writer is made of. ``source`` is the name under which the ids of the file are known.
 
-    ``avatars``: pictures of authors are to be shown. ``photos``: pictures that lie elsewhere are to be fetched.
+    ``avatars``: pictures of authors are to be fetched, and kept here. ``photos``: those of what they wrote.
     ``key``: opens what is sealed in our own exports.
     """
 

@@ -10,6 +10,8 @@ from html import unescape
 
 import nh3
 
+from cackled.importing.pictures import FoundPicture, picture_mark, shows_picture
+
 # Longer HTML is cut before anything is done with it.
 MOST_HTML = 200_000
 # What lies in more elements than that is read as if the inner ones were not there: each takes as long as its text.
@@ -57,8 +59,11 @@ class _Open:
         self.count = 0
 
 
-def to_markdown(html: str, *, lines: bool = False) -> str:
-    """*html* as Markdown. *lines*: an end of a line in the text is one that was meant, as WordPress has it."""
+def to_markdown(html: str, *, lines: bool = False, pictures: list[FoundPicture] | None = None) -> str:
+    """*html* as Markdown. *lines*: an end of a line in the text is one that was meant, as WordPress has it.
+
+    Pictures become links; *pictures* is given what is known of each.
+    """
     if "<" not in html and "&" not in html:
         return _text(html, lines)
     clean = _cleaner.clean(_shallow(html[:MOST_HTML]))
@@ -71,7 +76,7 @@ def to_markdown(html: str, *, lines: bool = False) -> str:
         closing, tag, given = found[1], found[2], found[3]
         if not closing:
             if tag in ("br", "hr", "img"):
-                stack[-1].parts.append(_void(tag, _attributes(given), in_code))
+                stack[-1].parts.append(_void(tag, _attributes(given), in_code, pictures))
                 continue
             in_code += tag in _CODE or tag == "pre"
             stack.append(_Open(tag, _attributes(given), stack[-1] if len(stack) > DEEPEST else None))
@@ -81,14 +86,14 @@ def to_markdown(html: str, *, lines: bool = False) -> str:
             one = stack.pop()
             in_code -= one.tag in _CODE or one.tag == "pre"
             if not one.flat:
-                stack[-1].parts.append(_closed(one, stack[-1], in_code))
+                stack[-1].parts.append(_closed(one, stack[-1], in_code, pictures))
             if one.tag == tag:
                 break
     _add_text(stack[-1], unescape(clean[at:]), lines, in_code)
     while len(stack) > 1:
         one = stack.pop()
         if not one.flat:
-            stack[-1].parts.append(_closed(one, stack[-1], 0))
+            stack[-1].parts.append(_closed(one, stack[-1], 0, pictures))
     return _tidied("".join(stack[0].parts))
 
 
@@ -132,12 +137,25 @@ def _add_text(where: _Open, text: str, lines: bool, in_code: int) -> None:
     where.parts.append(_escaped(_LINE_SPACES.sub(" ", text.replace("\r\n", "\n")) if lines else _SPACES.sub(" ", text)))
 
 
-def _void(tag: str, attributes: dict[str, str], in_code: int) -> str:
+def _void(tag: str, attributes: dict[str, str], in_code: int, pictures: list[FoundPicture] | None) -> str:
     if tag == "br":
         return "\n"
     if tag == "hr":
         return "\n\n"
-    return "" if in_code else _link(attributes.get("src", ""), _escaped(_SPACES.sub(" ", attributes.get("alt", ""))))
+    if in_code:
+        return ""
+    source, words = attributes.get("src", ""), attributes.get("alt", "")
+    made = _link(source, _escaped(_SPACES.sub(" ", words)))
+    return made if pictures is None else _noted(pictures, made, source, words)
+
+
+def _noted(pictures: list[FoundPicture], made: str, address: str, alt: str) -> str:
+    """What stands for a picture in the text: *made*, in such a way that it is found again."""
+    if not address.startswith(("http://", "https://")):
+        return made
+    mark = made if made.endswith(">)") else picture_mark(address)
+    pictures.append(FoundPicture(mark, address, " ".join(alt.split())))
+    return mark
 
 
 def _link(address: str, words: str) -> str:
@@ -161,7 +179,7 @@ def _escape_address(address: str) -> str:
     return address.replace("<", "%3C").replace(">", "%3E").replace("\n", "").replace(" ", "%20").replace("\\", "%5C")
 
 
-def _closed(one: _Open, above: _Open, in_code: int) -> str:
+def _closed(one: _Open, above: _Open, in_code: int, pictures: list[FoundPicture] | None) -> str:
     inner = "".join(one.parts)
     tag = one.tag
     if in_code:
@@ -173,7 +191,8 @@ def _closed(one: _Open, above: _Open, in_code: int) -> str:
     if tag == "pre":
         return _fenced(inner)
     if tag in ("a", "iframe"):
-        return _link(one.attributes.get("href") or one.attributes.get("src") or "", inner)
+        address = one.attributes.get("href") or one.attributes.get("src") or ""
+        return _link(address, inner) if pictures is None or tag != "a" else _anchor(address, inner, pictures)
     if tag in _BLOCKS:
         return f"\n\n{inner.strip()}\n\n"
     if tag == "blockquote":
@@ -187,6 +206,18 @@ def _closed(one: _Open, above: _Open, in_code: int) -> str:
         body = _tidied(inner).replace("\n\n", "\n").replace("\n", "\n" + " " * len(mark))
         return f"{mark}{body}\n" if body else ""
     return inner
+
+
+def _anchor(address: str, inner: str, pictures: list[FoundPicture]) -> str:
+    """A link, which may be a picture: a small one that leads to the large one, or what the source has for uploads."""
+    if pictures and inner.strip() == pictures[-1].mark:
+        small = pictures.pop()
+        if shows_picture(address):
+            return _noted(pictures, _link(address, _escaped(small.alt)), address, small.alt)
+        pictures.append(small)
+        return f"{small.mark} {_link(address, '')}" if address else inner
+    made = _link(address, inner)
+    return _noted(pictures, made, address, "") if shows_picture(address, uploads=True) else made
 
 
 def _wrapped(inner: str, mark: str) -> str:

@@ -52,7 +52,7 @@ class Options(Struct, frozen=True, kw_only=True):
     - ``by``: ``address`` or ``name``, see `cackled.importing.spool.Spool`.
     - ``everything``: with spam and trash.
     - ``label``: whose file it is, where ids of several sources could be the same.
-    - ``avatars``: pictures of authors are shown, fetched by us; ``photos``: those of reviews are fetched and kept here.
+    - ``avatars``: pictures of authors are fetched and kept here; ``photos``: those in comments and of reviews.
     - ``own``: whoever runs the server vouches that the file is an export of it, or of one that it takes the place of.
     """
 

@@ -60,6 +60,7 @@ create table item (row integer primary key, id text not null unique, page text n
 class Report(Struct, kw_only=True):
     """What comes of a file, what does not and why. ``examples`` are ids of the source by reason.
 
+    ``pictures``: how many are to be fetched.
     ``merged``: keys of pages that several addresses of the source became, with those.
     """
 
@@ -71,6 +72,7 @@ class Report(Struct, kw_only=True):
     examples: dict[str, list[str]] = {}
     merged: dict[str, list[str]] = {}
     without_address: int = 0
+    pictures: int = 0
     added: int = 0
     present: int = 0
 
@@ -218,6 +220,7 @@ class Spool:
                 self._leave("repeated", record.id)
                 continue
             self._changed.update(made.changes)
+            self.report.pictures += made.pictures
             count += 1
             if count % 100 == 0:
                 seen(count)

@@ -14,7 +14,7 @@ _COLUMNS = """
     r.id, r.product, r.format, r.source, r.name, r.who, r.dry, r.options, r.state, r.report, r.error, r.size, r.done,
     r.items, r.added, r.present, r.at_channel, r.at_depth, r.at_number, r.told_channel,
     extract(epoch from r.created_at)::float8, extract(epoch from r.ended_at)::float8,
-    extract(epoch from now() - r.beat_at)::float8
+    extract(epoch from now() - r.beat_at)::float8, r.pictures, r.pictures_taken, r.pictures_failed::text
 """
 INSERT_RUN = Query(
     "insert_import_run",
@@ -78,7 +78,14 @@ TOLD = Query(
     ("int", "bigint", "bigint"),
 )  # fmt: skip
 FORGET_AUTHORS = Query(
-    "forget_import_authors", "delete from import_author a where a.site_id = $1 and a.run_id = $2", ("int", "bigint")
+    "forget_import_authors",
+    """
+    with dropped as (delete from import_picture p where p.site_id = $1 and p.run_id = $2)
+    delete from import_author a where a.site_id = $1 and (a.author, a.source) in (
+      select x.author, x.source from import_author x where x.site_id = $1 and x.run_id = $2 limit $3)
+    returning a.visitor_id
+    """,
+    ("int", "bigint", "int"),
 )
 COUNT_PRESENT = Query(
     "count_imported",
@@ -88,6 +95,8 @@ COUNT_PRESENT = Query(
     """,
     ("int", "text", "text", "text[]"),
 )
+# Authors that are forgotten at once.
+AUTHORS = 500
 # A run that nobody has said a word of for so long was cut off.
 SILENT = 60.0
 
@@ -96,7 +105,8 @@ class Run(Struct, frozen=True):
     """One import. Times are in seconds since 1970; ``silent``: seconds since something was heard of it.
 
     ``size`` and ``done`` are bytes of the file; ``items`` were found in it, ``added`` of them are new here, ``present``
-    were there already.
+    were there already. ``pictures`` were wished for, ``pictures_taken`` of them are here; ``pictures_failed``: how many
+    can't be had, by reason, as JSON.
     """
 
     id: int
@@ -122,6 +132,9 @@ class Run(Struct, frozen=True):
     created: float
     ended: float | None
     silent: float
+    pictures: int = 0
+    pictures_taken: int = 0
+    pictures_failed: str = "{}"
 
     @property
     def under_way(self) -> bool:
@@ -180,5 +193,6 @@ class Runs:
         await self._database.write(TOLD, self._site, run, channel)
 
     async def forget_authors(self, run: int) -> None:
-        """Forget the authors that a run brought."""
-        await self._database.write(FORGET_AUTHORS, self._site, run)
+        """Forget the authors that a run brought, with their pictures, and what is still to be fetched for it."""
+        while len(await self._database.write(FORGET_AUTHORS, self._site, run, AUTHORS)) >= AUTHORS:
+            await self.note(run)

@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from cackled import __version__
 from cackled.outbound.guard import Target
-from cackled.outbound.post import SECONDS, Answer, NotSent
+from cackled.outbound.post import SECONDS, Answer, NotSent, TooLong
 
 
 async def ask(
@@ -157,7 +157,7 @@ class _Keep(Protocol):
             if self._cut:
                 self.done.callback(b"".join(self._parts)[: self._most])
             else:
-                self.done.errback(NotSent("the answer is too long"))
+                self.done.errback(TooLong("the answer is too long"))
             self._close()
 
     def _close(self) -> None:

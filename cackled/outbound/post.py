@@ -23,7 +23,21 @@ class Answer(Struct, frozen=True):
 
 
 class NotSent(OSError):
-    """The request failed, or no answer came; the message is for the operator."""
+    """The request failed, or no answer came; the message is for the operator, *why* in a word."""
+
+    why = "away"
+
+
+class TooLong(NotSent):
+    """The answer has more bytes than were asked for."""
+
+    why = "large"
+
+
+class TooSlow(NotSent):
+    """The answer was not here in time."""
+
+    why = "slow"
 
 
 class GuardedHttp:
@@ -77,7 +91,7 @@ class GuardedHttp:
 
 
 def _late(result: Any, seconds: float) -> Any:
-    raise NotSent(f"no answer within {seconds:g} s")
+    raise TooSlow(f"no answer within {seconds:g} s")
 
 
 def _reason(error: BaseException) -> str:

@@ -47,6 +47,7 @@ def make_feature(products: Sequence[Product]) -> Feature:
             Counted(table="import_run", word="imports"), Counted(table="export_run", word="exports"),
             Counted(table="import_item", word="imported things", kept=False),
             Counted(table="import_author", word="imported authors", kept=False),
+            Counted(table="import_picture", word="pictures of imports that are still to be fetched", kept=False),
             Counted(table="transfer_piece", word="pieces of files", kept=False),
         ),
         sql="cackled.transfers",

@@ -41,7 +41,8 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``format`` is guessed from the file when it is left out. ``dry``: only a report is made. ``host``: what paths are on
     where the file names no host. ``by``: what pages are known by. ``zone``: seconds east of Greenwich of times that
-    name none. ``spam``: with spam. ``map``: CSV of old and new addresses; ``*`` matches anything.
+    name none. ``spam``: with spam. ``photos``: fetch pictures in comments and photos of reviews, and keep them here;
+    ``avatars``: those of authors of comments. ``map``: CSV of old and new addresses; ``*`` matches anything.
     """
 
     size: Annotated[int, Meta(ge=1, le=MOST_FILE, description="bytes of the file")]

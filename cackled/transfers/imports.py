@@ -41,6 +41,7 @@ _COLUMNS = """
     r.done, r.items, r.added, r.present, r.via,
     to_char(r.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     to_char(r.ended_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    r.pictures, r.pictures_taken, r.pictures_failed::text,
     exists(select 1 from transfer_piece p where p.site_id = $1 and p.kind = 'import' and p.number = r.id)
 """
 SELECT_IMPORT = Query(
@@ -87,6 +88,18 @@ ACT = Query(
 )
 
 
+class ImportedPictures(Struct, frozen=True):
+    """Pictures that an import named: fetched after it, a few at a time.
+
+    ``waiting`` are still to come; ``failed``: those that stay links, by reason.
+    """
+
+    wished: int
+    taken: int
+    waiting: int
+    failed: dict[str, int]
+
+
 class Import(Struct, frozen=True):
     """One import. States: uploading, asked, waiting, reading, writing, done, failed, stopped, undoing, undone.
 
@@ -94,6 +107,7 @@ class Import(Struct, frozen=True):
     ``done`` are bytes of the file: all, here, read. ``items`` were found in it; ``added`` are new here, ``present``
     were there.
     ``actions``: what can be done with it now. ``report``: what comes, what does not and why.
+    ``pictures``: null where none were wished for.
     """
 
     id: str
@@ -115,6 +129,14 @@ class Import(Struct, frozen=True):
     actions: list[Action]
     choices: list[str]
     report: dict[str, Any]
+    pictures: ImportedPictures | None = None
+
+
+def _pictures(wished: int, taken: int, failed: str) -> ImportedPictures | None:
+    if not wished:
+        return None
+    reasons = msgspec.json.decode(failed, type=dict[str, int])
+    return ImportedPictures(wished, taken, max(0, wished - taken - sum(reasons.values())), reasons)
 
 
 def _actions(state: str, wish: str, *, via: str, dry: bool, kept: bool, added: int) -> list[Action]:
@@ -154,7 +176,7 @@ class ImportList:
 
     def _shown(self, row: tuple[Any, ...]) -> Import:
         (id_, product, format, name, who, dry, _, state, wish, report, error, size, received, done, items, added,
-         present, via, created, ended, kept) = row  # fmt: skip
+         present, via, created, ended, wished, taken, lost, kept) = row  # fmt: skip
         told: dict[str, Any] = msgspec.json.decode(report)
         asked = state == "asked"
         choices = [one for one in told.get("choices", ()) if one in self._formats] if asked else []
@@ -162,6 +184,7 @@ class ImportList:
             str(id_), product, format, name, who, dry, state, error, size, received, done, items, added, present,
             created, ended, _actions(state, wish, via=via, dry=dry, kept=kept, added=added),
             choices or (sorted(self._formats) if asked else []), {} if asked else told,
+            _pictures(wished, taken, lost),
         )  # fmt: skip
 
     async def list(self, before: int | None, most: int) -> list[Import]:

@@ -48,7 +48,9 @@ class BackupTests(SynchronousTestCase):
             "browsers for push", "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders",
             "photos that are still to be fetched", "conversations", "messages", "pictures", "decisions",
             "imports", "exports", "imported things",
-            "imported authors", "pieces of files", "accounts for sharing", "shares", "lessons", "privacy rules",
+            "imported authors",
+            "pictures of imports that are still to be fetched", "pieces of files",
+            "accounts for sharing", "shares", "lessons", "privacy rules",
             "figures of removals", "erased visitors",
         ])
         self.assertGreaterEqual(counts["comments"], 2)

@@ -6,10 +6,16 @@ import gzip
 import json
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from cackled.admin.transfer import shown
+from cackled.importing.store import Runs
 from cackled.transfers.runner import DROP_FILES, TransferWork
 from tests.api.common import ApiCase
 from tests.support.staff import sign_in, site_key
 
+clock: Any = reactor
 IMPORTS, EXPORTS = "/api/v1/sites/1/imports", "/api/v1/sites/1/exports"
 HEAD = b"""<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:wp="http://wordpress.org/export/1.2/" xmlns:content="http://purl.org/rss/1.0/modules/content/">
@@ -106,6 +112,27 @@ class ImportTests(TransferCase):
         self.assertEqual([one["id"] for one in rest["imports"]], [number])
         log = {row[0] for row in self.sql("select action from audit where site_id = 1 and target like 'import:%'")}
         self.assertEqual(log, {"import.begun", "import.bring", "import.undo"})
+
+    async def test_pictures(self) -> None:
+        """What is wished of pictures is noted with the import, and looked for by the outbox."""
+        # No stranger may name that server.
+        data = wxr(3).replace(b"text 2", b"&lt;img src='http://127.0.0.1/2.png'&gt; text 2")
+        dry = await self.begin(data, dry=True, photos=True)
+        await self.work.import_one()
+        one = await self.one(dry)
+        self.assertEqual((one["report"]["pictures"], one["pictures"]), (1, None))
+        await self.act(dry, "bring")
+        await self.work.import_one()
+        self.sql("update outbox set next_at = now() where kind = 'import-pictures'")
+        while self.sql("select 1 from outbox where kind = 'import-pictures' and done_at is null"):
+            await deferLater(clock, 0.05)
+        found = (await self.one(dry))["pictures"]
+        self.assertEqual(found, {"wished": 1, "taken": 0, "waiting": 0, "failed": {"refused": 1}})
+        run = await Runs(self.application.parts.database, 1).find(int(dry))
+        assert run is not None
+        self.assertEqual(shown(run)[0], f"import {dry} of  (wxr): done")
+        self.assertIn("  pictures: 0 of 1 are here, 0 are still to be fetched", shown(run))
+        self.assertIn("  pictures that stay links (refused): 1", shown(run))
 
     async def test_pieces(self) -> None:
         """A piece that came is taken once; one that is elsewhere, too long or too much is refused."""

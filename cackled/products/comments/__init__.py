@@ -115,6 +115,13 @@ def make_cards(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return LinkCards(parts.sites, parts.database, parts.http, parts.uploads, parts.clock).deliver
 
 
+def make_imported_pictures(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that fetches pictures of imported comments and their authors."""
+    from cackled.products.comments.imported_pictures import ImportedPictures
+
+    return ImportedPictures(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES, *extras_api.ROUTES),
@@ -159,7 +166,9 @@ PRODUCT = Product(
         "spam": decide_by_link,
         "answer": answer_by_link,
     },
-    outbox={"mail": make_mail, "comment-links": make_cards, **notices.OUTBOX},
+    outbox={
+        "mail": make_mail, "comment-links": make_cards, "import-pictures": make_imported_pictures, **notices.OUTBOX,
+    },
     letters=(*MODERATOR_LETTERS, *notices.LETTERS),
     shared={
         **notices.SHARED,

@@ -1,5 +1,5 @@
 -- Imports: their authors, and how far each is. What a product stores goes by its own functions.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Note the authors of a batch, each with what is known of them; one who is known keeps the visitor they are by now.
 -- Somebody who showed already that the address of mail is theirs gets what they wrote.
@@ -57,5 +57,6 @@ $$;
 
 -- Forget what is known of imported authors who are this visitor.
 create or replace function forget_imported(p_site int, p_visitor bigint) returns void language sql as $$
+  delete from import_picture p where p.site_id = p_site and p.author_id = p_visitor;
   delete from import_author a where a.site_id = p_site and a.visitor_id = p_visitor
 $$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 from cackled.importing.formats import Format
@@ -77,7 +78,7 @@ def _text(one: dict[str, Any]) -> str:
     media = one.get("media")
     links = media if isinstance(media, list) else text_of(media).split()
     addresses = [text_of(link) for link in links if _IMAGE.fullmatch(text_of(link))]
-    return message + "".join(f"\n\n{address}" for address in addresses[:20])
+    return message + "".join(f'\n\n<img src="{escape(address)}">' for address in addresses[:20])
 
 
 FORMAT = Format(name="cackle", title="Cackle (answers of its API)", read=read, endings=(".json",))

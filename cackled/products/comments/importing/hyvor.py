@@ -136,7 +136,10 @@ def rich_html(node: object, depth: int = 0) -> str:
         return html
     if kind in ("hard_break", "hardBreak"):
         return "<br>"
-    if kind in ("image", "embed"):
+    if kind == "image":
+        alt = escape(text_of(attributes.get("alt")))
+        return f'<img src="{escape(text_of(attributes.get("src") or attributes.get("url")))}" alt="{alt}">'
+    if kind == "embed":
         return f'<a href="{escape(text_of(attributes.get("src") or attributes.get("url")))}"></a>'
     if kind == "mention":
         return escape(text_of(attributes.get("name") or attributes.get("label")))

@@ -52,7 +52,8 @@ def _comment(one: dict[str, Any], own: bool) -> Record:
             id=who, name=text_of(author.get("name")), email=text_of(author.get("email")),
             url=text_of(author.get("url")), avatar=text_of(author.get("avatar")), address=text_of(one.get("address")),
         ),
-        text=with_links(text_of(one.get("text")), links), pictures=pictures, markup="markdown", state=state,  # type: ignore[arg-type]
+        text=with_links(text_of(one.get("text")), links), pictures=pictures, linked=tuple(links), markup="markdown",
+        state=state,  # type: ignore[arg-type]
         up=count_of(one.get("up")), down=count_of(one.get("down")),
         votes=tuple(
             (text_of(vote[0]), 1 if vote[1] == 1 else -1) for vote in votes or ()

@@ -42,3 +42,5 @@ class ImportedComment(Item, frozen=True, kw_only=True):
     # From an export of ours: authors and voters are visitors as they are here.
     own: bool = False
     pictures: tuple[ImportedPicture, ...] = ()
+    # Addresses of pictures that stand in the text as ``<address>``.
+    linked: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from cackled.events import Position
 from cackled.importing import storable
 from cackled.importing.formats import Parts, Ready, Spooled, Target, Written
 from cackled.importing.html_text import to_markdown
+from cackled.importing.pictures import FoundPicture, linked_pictures, web_address, wished
 from cackled.importing.records import Author, Change, Item, Left
 from cackled.importing.store import COUNT_PRESENT
 from cackled.marks import cut
@@ -74,6 +75,7 @@ class CommentWriter:
         self._math = site.product(CommentSettings).math
         self._source = parts.source
         self._avatars = parts.avatars
+        self._pictures = parts.photos
         self._database = parts.database.site(site.id)
 
     def channel(self, key: str) -> int:
@@ -85,8 +87,9 @@ class CommentWriter:
         assert isinstance(item, ImportedComment)
         changes: list[Change] = []
         source, html = "", ""
+        found: list[FoundPicture] = [FoundPicture(f"<{one}>", one) for one in item.linked]
         if item.state != "deleted":
-            source = _source(item, self._math)
+            source = _source(item, self._math, found if self._pictures else None)
             if len(source) > MOST_TEXT:
                 source = cut(source, MOST_TEXT)
                 changes.append("shortened")
@@ -106,15 +109,18 @@ class CommentWriter:
             changes.append("renamed")
         deleted = item.state == "deleted"
         known = author_key(author, item.id)
+        avatar = "" if deleted else web_address(author.avatar) if self._avatars else page_url(author.avatar)
+        # Who is nobody else's author is one for their picture's sake.
+        noted = bool(self._avatars and avatar) or not (known.startswith("item:") or (item.own and not author.email))
         stored = {
             "own": item.own,
             "v": author.id if item.own else str(number_of_visitor(self._site.id, self._source, known)),
             # What is noted of authors, so that they can claim what is theirs.
-            "a": "" if deleted or known.startswith("item:") or (item.own and not author.email) else known,
+            "a": known if noted and not deleted else "",
             "name": name if not deleted or (item.own and author.name) else "",
             "email": "" if deleted else storable.mail(author.email),
             "url": "" if deleted else page_url(author.url),
-            "avatar": "" if deleted else page_url(author.avatar),
+            "avatar": avatar,
             "ip": None if deleted else _address(author.address),
             "src": source, "html": html, "status": STATES[item.state],
             "up": storable.count(item.up), "down": storable.count(item.down), "edited": storable.moment(item.edited),
@@ -132,7 +138,10 @@ class CommentWriter:
                 where = [one.address for one in item.pictures if one.address]
                 links = clean_text(with_links("", where) or NOTHING, MOST_TEXT)
                 stored |= {"bare_src": links, "bare_html": render(links)}
-        return Ready(_ENCODER.encode(stored), item.state == "approved", tuple(changes))
+        wishes = wished(source, found) if self._pictures and not deleted else []
+        if wishes:
+            stored["pictures"] = wishes
+        return Ready(_ENCODER.encode(stored), item.state == "approved", tuple(changes), len(wishes))
 
     def missing(self, id: str, page: str, created: float) -> Ready | None:
         """A stone."""
@@ -178,15 +187,19 @@ def _joined(items: Sequence[Spooled]) -> str:
     return (b"[" + b",".join(made) + b"]").decode()
 
 
-def _source(item: ImportedComment, math: bool) -> str:
-    if item.markup == "html":
-        return to_markdown(item.text)
-    if item.markup == "html-lines":
-        return to_markdown(item.text, lines=True)
+def _source(item: ImportedComment, math: bool, found: list[FoundPicture] | None) -> str:
+    """The text in our Markdown; *found* is given its pictures, where they are wished for."""
+    if item.markup in ("html", "html-lines"):
+        return to_markdown(item.text, lines=item.markup == "html-lines", pictures=found)
     # Longer than what is cut afterwards, and no longer than what is looked at.
     text = item.text[: 4 * MOST_TEXT]
     if item.markup == "plain":
         return re.sub(r"[*_~`\[\]<$]" if math else r"[*_~`\[\]<]", r"\\\g<0>", text)
+    if item.own:
+        return text
+    text, some = linked_pictures(text)
+    if found is not None:
+        found += some
     return text
 
 

@@ -13,7 +13,8 @@ import {bytes, has, number, t} from '../words.js';
 /**
  * @typedef {{id: string, product: string, format: string, name: string, who: string, dry: boolean, state: string,
  *   error: string, size: number, received: number, done: number, items: number, added: number, present: number,
- *   created: string, ended: string | null, actions: string[], choices: string[], report: any}} Run
+ *   created: string, ended: string | null, actions: string[], choices: string[], report: any,
+ *   pictures: {wished: number, taken: number, waiting: number, failed: Record<string, number>} | null}} Run
  * @typedef {{name: string, title: string, product: string, endings?: string[]}} Format
  * @typedef {{id: string, product: string, format: string, who: string, state: string, error: string, done: number,
  *   size: number, created: string, ended: string | null, actions: string[]}} Export
@@ -54,7 +55,9 @@ export function ImportsPage({site}) {
   const loaded = useLoad(signal => get(base, {}, signal), [base]);
   const runs = /** @type {Run[]} */ (loaded.value?.imports || []);
   useWatch(
-    runs.some(one => MOVING.includes(one.state) || !one.actions.length),
+    runs.some(
+      one => MOVING.includes(one.state) || !one.actions.length || (one.pictures?.waiting && one.state !== 'undone'),
+    ),
     loaded.again,
   );
   return html`<div class="page">
@@ -274,7 +277,7 @@ function One({run, base, formats, onDone}) {
 
 /** What comes, what does not and why. @param {{run: Run}} props */
 function Report({run}) {
-  const {report} = run;
+  const {report, pictures} = run;
   if (report.items === undefined) return null;
   const ended = run.state !== 'reading' && run.state !== 'writing';
   const rows = [
@@ -291,6 +294,8 @@ function Report({run}) {
       count,
       '',
     ]),
+    ...(run.dry && report.pictures ? [[t('transfer.pictures'), report.pictures]] : []),
+    ...(pictures && run.state !== 'undone' ? pictureRows(pictures) : []),
   ];
   return html`<dl class="facts">
     ${rows.map(
@@ -302,6 +307,16 @@ function Report({run}) {
     )}
   </dl>`;
 }
+
+/** How far pictures are. @param {NonNullable<Run['pictures']>} pictures */
+const pictureRows = pictures => [
+  [t('transfer.pictures.taken'), pictures.taken],
+  ...(pictures.waiting ? [[t('transfer.pictures.waiting'), pictures.waiting]] : []),
+  ...Object.entries(pictures.failed).map(([why, count]) => [
+    `${t('transfer.pictures.failed')}: ${t(`transfer.picture.${why}`)}`,
+    count,
+  ]),
+];
 
 /** @param {string} product */
 const productName = product => (has(`product.${product}`) ? t(`product.${product}`) : product);

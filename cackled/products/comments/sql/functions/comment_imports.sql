@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 7
+-- cackled: revision 8
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -163,6 +163,9 @@ begin
     select p_site, c.id, comment_lexemes(c) from comment c
     where c.site_id = p_site and c.id = any(ids) and c.src <> ''
     on conflict do nothing;
+    if exists (select from import_author a where a.site_id = p_site and a.picture <> '') then
+      perform show_author_pictures(p_site, ids);
+    end if;
     perform count_imported_states(p_site, ids, 1);
     update comment_channel k set pinned = (
       select array_agg(distinct y.id) from unnest(coalesce(k.pinned, '{}') || p.pins) y (id))
@@ -174,6 +177,9 @@ begin
       ) y where y.item_id = any(ids) group by y.c
     ) p
     where k.site_id = p_site and k.channel_id = p.channel_id;
+  end if;
+  if p_avatars or strpos(p_items, '"pictures":[') > 0 then
+    perform wish_import_pictures(p_site, p_run, p_source, p_items, p_avatars, 200000);
   end if;
   for x in select g.c, g.d, g.n from json_to_recordset(p_items::json) g (c bigint, d int, n bigint)
       order by g.c desc, g.d desc, g.n desc limit 1 loop
