@@ -9,6 +9,7 @@ export default [
       '**/build/',
       '**/build.*/',
       'tests/browser/hosts/',
+      'tests/browser/frameworks/',
       'tests/browser/pages/',
       'cackled/web/demo/',
       '.venv/',

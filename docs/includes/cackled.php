@@ -1,6 +1,7 @@
 <?php
-/* Comments of a page as HTML: echo cackled_comments('/path/of/page', 'https://www.example/path/of/page', 'Title'); */
-function cackled_comments($channel, $url, $title, $lang = '') {
+/* Comments of a page as HTML: echo cackled_comments('https://www.example/path/of/page', 'Title');
+   $channel: what your embed call says, if it names one. */
+function cackled_comments($url, $title = '', $lang = '', $channel = '') {
     $base = 'https://comments.example';
     $query = http_build_query(array_filter([
         'channel' => $channel, 'url' => $url, 'title' => $title, 'lang' => $lang,

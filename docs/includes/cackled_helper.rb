@@ -1,4 +1,5 @@
-# A helper for Rails: app/helpers/cackled_helper.rb, then <%= cackled_comments(request.path, request.url, @title) %>
+# A helper for Rails: app/helpers/cackled_helper.rb, then <%= cackled_comments(request.url, @title) %>
+# channel: what your embed call says, if it names one.
 require "net/http"
 require "uri"
 
@@ -6,7 +7,7 @@ module CackledHelper
   BASE = "https://comments.example".freeze
   SITE = 17
 
-  def cackled_comments(channel, url = "", title = "", lang = "")
+  def cackled_comments(url, title = "", lang = "", channel = "")
     given = { channel: channel, url: url, title: title, lang: lang }.reject { |_, value| value.to_s.empty? }
     query = URI.encode_www_form(given)
     html = Rails.cache.fetch("cackled/#{query}", expires_in: 30) { cackled_fragment(query) }

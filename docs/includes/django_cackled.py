@@ -1,6 +1,6 @@
 """A template tag for Django. Put it into an app as ``templatetags/cackled.py``:
 
-    {% load cackled %} {% cackled_comments request.path request.build_absolute_uri page.title %}
+    {% load cackled %} {% cackled_comments request.build_absolute_uri page.title %}
 """
 
 from urllib.error import URLError
@@ -16,8 +16,8 @@ BASE, SITE = "https://comments.example", 17
 
 
 @register.simple_tag
-def cackled_comments(channel, url="", title="", lang=""):
-    """The comments of a page as HTML, kept for half a minute."""
+def cackled_comments(url, title="", lang="", channel=""):
+    """The comments of a page as HTML, kept for half a minute. *channel*: what your embed call says, if it names one."""
     given = {"channel": channel, "url": url, "title": title, "lang": lang}
     query = urlencode({name: value for name, value in given.items() if value})
     key = f"cackled:{hash(query)}"

@@ -4,7 +4,7 @@ const SITE = 17;
 const ORIGIN = 'https://www.example';
 
 export async function cackled(path, title = '', lang = '') {
-  const given = {channel: path, url: ORIGIN + path, title, lang};
+  const given = {url: ORIGIN + path, title, lang};
   const query = new URLSearchParams(Object.entries(given).filter(([, value]) => value));
   let html = '';
   try {

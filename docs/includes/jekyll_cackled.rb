@@ -1,4 +1,5 @@
 # Jekyll: _plugins/cackled.rb, then {% cackled %} in a layout. Comments are fetched when the site is built.
+# _config.yml has the site's address: url: https://www.example
 require "net/http"
 require "uri"
 
@@ -9,7 +10,7 @@ class CackledTag < Liquid::Tag
   def render(context)
     page = context.registers[:page]
     site = context.registers[:site].config
-    given = { channel: page["url"], url: "#{site['url']}#{page['url']}", title: page["title"].to_s, lang: site["lang"].to_s }
+    given = { url: "#{site['url']}#{page['url']}", title: page["title"].to_s, lang: site["lang"].to_s }
     uri = URI("#{BASE}/threads/#{SITE}/fragment?#{URI.encode_www_form(given.reject { |_, value| value.empty? })}")
     answer = Net::HTTP.start(uri.host, uri.port, use_ssl: uri.scheme == "https", open_timeout: 1, read_timeout: 1) do |http|
       http.get(uri.request_uri)

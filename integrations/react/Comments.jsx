@@ -2,7 +2,8 @@
 //
 //   <Comments server="https://comments.example" site={1} channel={route.path} />
 //
-// `channel` names the conversation: when it changes, another one is shown. More options of the embed call go in `options`.
+// `channel` names the conversation: when it changes, another one is shown. A path stands for the page there, with or
+// without a slash at its end, as counters beside links have it. More options of the embed call go in `options`.
 import {useEffect, useId, useRef} from 'react';
 
 /** The loader, once for the whole page. */
@@ -25,7 +26,8 @@ export function Comments({server, site, channel, options}) {
     container.id = id;
     node.replaceChildren(container);
     window.cackle_widget = window.cackle_widget || [];
-    const widget = {widget: 'Comment', id: site, container: id, ...(channel && {channel}), ...options};
+    const named = /^\//.test(channel) ? new URL(channel, location.href).href : channel;
+    const widget = {widget: 'Comment', id: site, container: id, ...(named && {channel: named}), ...options};
     window.cackle_widget.push(widget);
     load(server);
     return () => {

@@ -48,21 +48,24 @@ class IncludeTests(ApiCase):
         return out.decode()
 
     async def test_php(self) -> None:
-        """PHP: the fragment in the container; of a server that is away, an empty one."""
-        await self.post(await self.visitor(), "included text", key="/a page?x=1&y=2")
-        call = "echo cackled_comments('/a page?x=1&y=2', 'https://one.example/x', 'A title');"
+        """PHP: the fragment in the container, by the address or by a name; of a server that is away, an empty one."""
+        await self.post(await self.visitor(), "included text", key="/a%20page?x=1&y=2")
+        call = "echo cackled_comments('https://one.example/a page/?x=1&y=2', 'A title');"
         for port, found in ((self.port, True), (1, False)):
             text = self.source("cackled.php", port).removeprefix("<?php")
             out = await self.run_program("php", "-r", text + call)
             self.assertEqual("included text" in out, found)
             self.assertTrue(out.startswith('<div id="mc-container">') and out.endswith("</div>"), out)
         text = self.source("cackled.php").removeprefix("<?php")
-        out = await self.run_program("php", "-r", text + "echo cackled_comments('', '', '');")
+        await self.post(await self.visitor(), "by its name", key="some/name/")
+        named = "echo cackled_comments('https://one.example/elsewhere', 'A title', '', 'some/name/');"
+        self.assertIn("by its name", await self.run_program("php", "-r", text + named))
+        out = await self.run_program("php", "-r", text + "echo cackled_comments('');")
         self.assertEqual(out, EMPTY, "what is refused is nothing")
 
     async def test_eleventy(self) -> None:
         """Eleventy's shortcode, at build time."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         for port, found in ((self.port, True), (1, False)):
             place = Path(self.mktemp() + ".mjs").resolve()
             place.write_text(self.source("eleventy.config.mjs", port) + "console.log(await cackled('/a/', 'A & B'));\n")
@@ -71,7 +74,7 @@ class IncludeTests(ApiCase):
 
     async def test_django(self) -> None:
         """Django's tag, with as much of Django as it uses."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         kept: dict[str, Any] = {}
 
         class Cache:
@@ -93,12 +96,12 @@ class IncludeTests(ApiCase):
             space: dict[str, Any] = {}
             exec(compile(self.source("django_cackled.py", port), "django_cackled.py", "exec"), space)
             kept.clear()
-            out = await deferToThread(space["cackled_comments"], "/a/", "https://one.example/a", "Title")
+            out = await deferToThread(space["cackled_comments"], "https://one.example/a/", "Title")
             self.assertEqual("included text" in out, found, out)
 
     async def test_rails(self) -> None:
         """Rails' helper, with Action View's own tags and escaping."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         program("ruby")
         for port, found in ((self.port, True), (1, False)):
             out = await self.run_program(
@@ -107,7 +110,7 @@ class IncludeTests(ApiCase):
                 "def self.cache; self; end; def self.fetch(key, **given); yield; end; end;"
                 + self.source("cackled_helper.rb", port)
                 + "class Page; include ActionView::Helpers::TagHelper; include CackledHelper; end;"
-                "print Page.new.cackled_comments('/a/', 'https://one.example/a', 'Title')",
+                "print Page.new.cackled_comments('https://one.example/a/', 'Title')",
             )
             if out == "none":
                 raise SkipTest("there is no Action View")
@@ -118,9 +121,9 @@ class IncludeTests(ApiCase):
 
     async def test_jekyll(self) -> None:
         """Jekyll's tag, when a site is built."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         for port, found in ((self.port, True), (1, False)):
-            files = {"_plugins/cackled.rb": self.source("jekyll_cackled.rb", port), "_config.yml": "title: A site\n",
+            files = {"_plugins/cackled.rb": self.source("jekyll_cackled.rb", port), "_config.yml": "title: A site\nurl: https://one.example\n",
                      "a/index.html": "---\ntitle: A page\n---\n{% cackled %}"}  # fmt: skip
             made = await deferToThread(jekyll, self, files)
             out = (made / "a" / "index.html").read_text()
@@ -129,7 +132,7 @@ class IncludeTests(ApiCase):
 
     async def test_hugo(self) -> None:
         """Hugo's partial, when a site is built."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         for port, found in ((self.port, True), (1, False)):
             files = {
                 "layouts/partials/cackled.html": self.source("hugo-cackled.html", port),
@@ -146,13 +149,14 @@ class IncludeTests(ApiCase):
 
     async def test_nginx(self) -> None:
         """nginx' own includes: with the answer in the page, and the page alone where it does not come."""
-        await self.post(await self.visitor(), "included text", key="/a/")
+        await self.post(await self.visitor(), "included text", key="/a")
         nginx = program("nginx")
         for port, found in ((self.port, True), (1, False)):
             folder = Path(self.mktemp()).resolve()
             (folder / "www").mkdir(parents=True)
             (folder / "www" / "page.html").write_text(
-                'before <div id="mc-container"><!--# include virtual="/cackled-comments?channel=/a/" --></div> after'
+                'before <div id="mc-container">'
+                '<!--# include virtual="/cackled-comments?url=https://one.example/a/" --></div> after'
             )
             (own,) = free_ports(1)
             user = "user root;" if os.getuid() == 0 else ""

@@ -51,8 +51,9 @@ class SnippetTests(HostCase):
         page.evaluate("window.hide()")
         self.until(page, "!document.querySelector('.mc-text')")
         self.soon(lambda: self.assertEqual(page.evaluate("window.cackle_widget.length"), 0))
-        page.evaluate("window.show('snippet-one')")
-        self.until(page, "document.body.innerText.includes('snippet one')")
+        # A path is the page's, as everywhere else.
+        page.evaluate("window.show('/snippet-page/')")
+        self.until(page, "document.body.innerText.includes('snippet page')")
         self.soon(lambda: self.assertEqual(page.locator("script[data-cackled]").count(), 1))
 
     def setUp(self) -> None:
@@ -62,6 +63,7 @@ class SnippetTests(HostCase):
             SnippetTests.written = True
             self.write("snippet-one", "snippet one")
             self.write("snippet-two", "snippet two")
+            self.write("/snippet-page", "snippet page")
 
     def react(self, module: str, props: str, more: str = "") -> str:
         return self.build(
@@ -153,7 +155,7 @@ class SnippetTests(HostCase):
             self,
             {
                 "_includes/comments.html": (HERE / "jekyll" / "comments.html").read_text(),
-                "_config.yml": f'title: A site\ncackled: {{server: "{self.url}", site: 1}}\n',
+                "_config.yml": f'title: A site\nurl: {self.there}\ncackled: {{server: "{self.url}", site: 1}}\n',
                 "jekyll-page/index.html": "---\ntitle: 'A </script><b> \"title\"'\n---\n{% include comments.html %}",
             },
         )
@@ -161,7 +163,7 @@ class SnippetTests(HostCase):
 
     def built(self, folder: Path, name: str) -> None:
         """A page of a site that was built shows the conversation of its address, and its title is its title."""
-        self.write(f"/{name}/", f"on {name}")
+        self.write(f"/{name}", f"on {name}")
         page = self.host(f"/{name}/", (folder / name / "index.html").read_text())
         self.soon(lambda: self.assertEqual(self.texts(page), [f"on {name}"]))
         self.assertEqual(page.evaluate("window.cackle_widget[0].title"), 'A </script><b> "title"')
