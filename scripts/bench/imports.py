@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """An import of comments or reviews: how long it takes, what it costs, and how much memory it needs.
 
-    .venv/bin/python scripts/bench/imports.py [--reviews] [--size 100000] [--pages 1000] [--write FILE]
+    .venv/bin/python scripts/bench/imports.py [--reviews] [--size 100000] [--pages 1000] [--write FILE] [--limit 1200]
 
 With --reviews it is a table of reviews as Judge.me exports them; else a WordPress export (WXR) of so many comments in
 trees, by people who wrote several each. Starts a daemon with a fresh embedded PostgreSQL, and runs ``cackled import``
-beside it. Then it is imported again, which must add nothing. --write only writes the file.
+beside it. Then it is imported again, which must add nothing. --write only writes the file. With --limit the import is
+stopped after so many seconds, and not done again; each minute says how far it is, and what memory it has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -117,7 +119,43 @@ def write(path: Path, size: int, pages: int, kind: str) -> None:
         file.writelines(export(size, pages) if kind == "wxr" else reviews(size, pages))
 
 
-def run(folder: str, path: Path, kind: str) -> tuple[float, float, float, str]:
+class Watch:
+    """Says each minute how far an import is, and ends it after *limit* seconds; *where* is the database."""
+
+    def __init__(self, where: str, limit: float) -> None:
+        self._where = where
+        self._limit = limit
+
+    def wait(self, process: subprocess.Popen[str]) -> None:
+        """Watch *process* until it is over."""
+        began = said = time.monotonic()
+        connection = psycopg2.connect(self._where)
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                time.sleep(0.5)
+                now = time.monotonic()
+                if now - said >= 60:
+                    said = now
+                    cursor.execute("select state, items, added from import_run order by id desc limit 1")
+                    state, items, added = cursor.fetchone() or ("", 0, 0)
+                    has = memory(process.pid)
+                    print(f"  {now - began:.0f} s: {state}, {items} read, {added} written, {has:.0f} MB; "
+                          f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+                if now - began > self._limit:
+                    process.terminate()
+                    return
+
+
+def memory(process: int) -> float:
+    """MB that a process has now."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def run(folder: str, path: Path, kind: str, watch: Watch | None = None) -> tuple[float, float, float, str]:
     """One import: seconds, seconds of CPU of its process, most MB that it had, and what it printed."""
     cackled = str(Path(sys.executable).parent / "cackled")
     began = time.monotonic()
@@ -125,13 +163,19 @@ def run(folder: str, path: Path, kind: str) -> tuple[float, float, float, str]:
         process = subprocess.Popen(
             [cackled, "import", kind, str(path), "--site", "1", "-c", f"{folder}/c.toml"],
             cwd=folder, env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-            stdout=out, stderr=out,
+            stdout=out, stderr=out, text=True,
         )  # fmt: skip
+        try:
+            if watch is not None:
+                watch.wait(process)
+        except psycopg2.Error as error:
+            process.kill()
+            raise SystemExit(f"{error}\n{Path(folder, 'log').read_text()[-3000:]}") from None
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         said = out.read()
-    if process.returncode:
+    if process.returncode and watch is None:
         raise SystemExit(said)
     return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said
 
@@ -142,6 +186,7 @@ def main() -> None:
     parser.add_argument("--reviews", action="store_true")
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--pages", type=int, default=1_000)
+    parser.add_argument("--limit", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--write", default="", metavar="FILE")
     args = parser.parse_args()
     kind = "reviews" if args.reviews else "wxr"
@@ -156,20 +201,23 @@ def main() -> None:
         print(f"{args.size} {what} on {args.pages} pages, {path.stat().st_size / 1e6:.0f} MB; "
               f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
         daemon = Daemon(folder, "[demo]\nenabled = true\n")
+        where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
+        watch = Watch(where, args.limit) if args.limit else None
         try:
-            for what in ("imported", "again"):
+            for what in ("imported",) if watch else ("imported", "again"):
                 before = daemon.database_cpu(), daemon.cpu()
-                seconds, cpu, memory, said = run(folder, path, kind)
+                seconds, cpu, most, said = run(folder, path, kind, watch)
                 database, served = daemon.database_cpu() - before[0], daemon.cpu() - before[1]
                 print(f"{what}: {seconds:.1f} s; CPU {cpu * 1e3 / args.size:.3f} ms each, PostgreSQL "
-                      f"{database * 1e3 / args.size:.3f}, the daemon meanwhile {served:.1f} s; at most {memory:.0f} "
+                      f"{database * 1e3 / args.size:.3f}, the daemon meanwhile {served:.1f} s; at most {most:.0f} "
                       f"MB; load {os.getloadavg()[0]:.1f}")  # fmt: skip
                 print("  " + said.strip().replace("\n", "\n  "))
-            where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
             connection = psycopg2.connect(where)
             with connection.cursor() as cursor:
                 cursor.execute("select count(*) from import_item")
                 print("rows:", cursor.fetchone())
+                cursor.execute("select pg_size_pretty(pg_database_size('cackled'))")
+                print("database:", cursor.fetchone())
             connection.close()
         finally:
             daemon.stop()

@@ -16,6 +16,7 @@ from cackled.domain.site import Site
 from cackled.domain.text import MAX_NAME, clean_text, clean_words, render
 from cackled.events import Position
 from cackled.importing import storable
+from cackled.importing.foreign_markdown import own_markdown
 from cackled.importing.formats import Parts, Ready, Spooled, Target, Written
 from cackled.importing.html_text import to_markdown
 from cackled.importing.pictures import FoundPicture, linked_pictures, web_address, wished
@@ -197,7 +198,7 @@ def _source(item: ImportedComment, math: bool, found: list[FoundPicture] | None)
         return re.sub(r"[*_~`\[\]<$]" if math else r"[*_~`\[\]<]", r"\\\g<0>", text)
     if item.own:
         return text
-    text, some = linked_pictures(text)
+    text, some = linked_pictures(own_markdown(text, math=math))
     if found is not None:
         found += some
     return text
