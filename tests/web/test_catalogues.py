@@ -34,6 +34,9 @@ FOR_PROGRAMS = frozenset((
     "under-way", "key-reused", "work-needed",
     "bad-field", "bad-json", "bad-request", "bad-token", "internal", "key", "no-token", "not-granted",
     "other-deployment", "token-expired", "unknown-site", "unprocessable", "uri-too-long", "comment",
+    # Of tus: a page goes on by itself, or says what its status means.
+    "tus-version", "upload-expired", "upload-idle", "upload-large", "upload-offset", "upload-taken", "upload-type",
+    "uploads-open",
 ))  # fmt: skip
 # The words for a status, where a refusal has none of its own.
 STATUSES = frozenset((
