@@ -67,6 +67,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.avatar": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.pages": ("cackled.transport.response", *GROUND),
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
+    "cackled.identity.picture_reports": (
+        "cackled.moderation.items", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.logo_api": ("cackled.api", "cackled.domain", *GROUND),

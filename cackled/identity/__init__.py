@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from cackled.clock import wall_time
+from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
+from cackled.domain.personal_data import FOREVER, Held
 from cackled.domain.site import Site
 from cackled.identity import cackle_api
 from cackled.identity.api import ROUTES
@@ -18,6 +21,8 @@ from cackled.identity.mail_link import KINDS as LETTERS
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
 from cackled.identity.own_picture import ROUTES as PICTURE_ROUTES
+from cackled.identity.picture_reports import KIND, REFUSALS, PictureReports
+from cackled.identity.picture_reports import make as make_picture_items
 from cackled.identity.profiles import Profiles
 from cackled.identity.return_codes import WaysBack
 from cackled.identity.sealing import Sealing
@@ -55,6 +60,17 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return SignInMail(parts, wall_time).deliver
 
 
+ERASABLE = Erasable(
+    steps=(
+        Query(
+            "erase_picture_reports", "select channel, seq from erase_picture_reports($1, $2, $3)",
+            ("int", "bigint", "int"),
+        ),
+    ),
+    # A person's picture is in no channel.
+    channels=Query("select_picture_channels", "select null::bigint where $1 + $2 < 0", ("int", "bigint")),
+)
+
 FEATURE = Feature(
     name="identity",
     old_calls=cackle_api.CALLS,
@@ -65,6 +81,7 @@ FEATURE = Feature(
         Statements: make_statements,
         WaysBack: make_ways_back,
         Profiles: lambda parts, site: Profiles(site, parts.database),
+        PictureReports: lambda parts, site: PictureReports(parts.database, site),
         SsoRefusals: lambda parts, site: SsoRefusals(site, parts.database),
     },
     shared={
@@ -78,7 +95,13 @@ FEATURE = Feature(
     outbox={"sign-in-mail": make_mail},
     letters=LETTERS,
     limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30),
-            Limit(name="picture", rate=0.05, burst=10, site_rate=5.0)),
+            Limit(name="picture", rate=0.05, burst=10, site_rate=5.0), Limit(name="flag", rate=0.2, burst=20)),
+    refusals=REFUSALS,
+    moderated={KIND: make_picture_items},
+    erase=ERASABLE,
+    held=(Held(table="picture_report", what="reports of the picture that they show", until=FOREVER,
+               secret=("seen", "version")),
+          Held(table="picture_flag", what="pictures of others that they reported", until=FOREVER)),
     problems={"bad-statement": 401, "bad-code": 401},
     jobs=(DROP_OLD,),
     commands=COMMANDS,

@@ -74,6 +74,16 @@ class PersonBody(Struct, frozen=True):
     gravatar: Annotated[bool | None, Meta(description="Whether their picture may be asked for by their mail.")] = None
 
 
+class PictureFlagBody(Struct, frozen=True):
+    """A report of a picture."""
+
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class Reported(Struct, frozen=True):
+    """The report was noted."""
+
+
 class ProfileAnswer(Struct, frozen=True):
     """The public profile of a visitor; guests have little. ``comments`` is null where they are private."""
 

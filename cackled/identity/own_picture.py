@@ -1,17 +1,18 @@
-"""Routes of the pictures that people upload of themselves."""
+"""Routes of the pictures of people: those that they upload of themselves, and reports of what they show."""
 
 from __future__ import annotations
 
 from cackled.api.calls import Call
-from cackled.api.route import Caller, Route
+from cackled.api.route import Caller, Reach, Route
 from cackled.domain.audit import Audit
 from cackled.domain.errors import Forbidden, NotFound
 from cackled.domain.people import People
 from cackled.domain.sessions import GUEST
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
-from cackled.identity.answers import PersonAnswer
+from cackled.identity.answers import PersonAnswer, PictureFlagBody, Reported
 from cackled.identity.api import show_me
+from cackled.identity.picture_reports import PictureReports
 from cackled.identity.settings import IdentitySettings
 
 # Of what is sent; a browser makes it small before.
@@ -58,6 +59,13 @@ async def remove_picture(call: Call) -> None:
         await call.service(Audit).record(call.colleague, "picture.removed", f"visitor:{visitor}")
 
 
+async def flag_picture(call: Call) -> Reported:
+    """Report the picture that a visitor shows of themselves."""
+    reason = call.body.reason or ""
+    await call.service(PictureReports).report(call.number("visitor"), call.visitor.visitor, call.address, reason)
+    return Reported()
+
+
 _REFUSED = tuple(
     f"media-{one}"
     for one in ("type", "broken", "pixels", "frames", "memory", "time", "harmful", "hourly", "room")
@@ -80,5 +88,11 @@ ROUTES = (
         summary="Remove the picture that a visitor uploaded of themselves.",
         handler=remove_picture, status=204, caller=Caller.STAFF, role="moderator", scope="moderate", limit="",
         writes=True, whole=True, refusals=("not-found",),
+    ),
+    Route(
+        method="POST", path="/sites/{site}/visitors/{visitor}/picture/flags", name="flagPicture",
+        summary="Report the picture that a visitor shows of themselves.", handler=flag_picture, body=PictureFlagBody,
+        answer=Reported, status=201, caller=Caller.SESSION, reach=Reach.ALL, limit="identity.flag",
+        refusals=("picture", "banned"),
     ),
 )  # fmt: skip

@@ -45,6 +45,8 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = [
   "POST /sites/{site}/uploads", "PATCH /sites/{site}/uploads/{upload}", "POST /sites/{site}/uploads/{upload}",
+  "POST /sites/{site}/chats/{chat}/uploads", "PATCH /sites/{site}/chats/{chat}/uploads/{upload}",
+  "POST /sites/{site}/chats/{chat}/uploads/{upload}",
 ]
 enabled = false
 """

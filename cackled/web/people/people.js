@@ -299,6 +299,38 @@ export function openWays(host, anchor, o) {
 }
 
 /**
+ * A button that reports the picture of somebody.
+ * @param {Host} host
+ * @param {HTMLElement} card
+ * @param {string} id
+ */
+function reporting(host, card, id) {
+  /** @type {any} */
+  const made = press(
+    'mc-act',
+    {
+      onclick: () => {
+        made.disabled = true;
+        host.session.call('POST', '/visitors/' + id + '/picture/flags', {body: {}}).then(
+          () => {
+            const said = el('div.mc-note', {role: 'status', tabindex: -1}, host.t('flagged'));
+            made.replaceWith(said);
+            // The card goes when focus does.
+            if (card.isConnected) said.focus();
+          },
+          (/** @type {any} */ error) => {
+            made.disabled = false;
+            host.trouble(error);
+          },
+        );
+      },
+    },
+    host.t('reportPicture'),
+  );
+  return made;
+}
+
+/**
  * Who somebody is, below their name: oneself, to change that; others, to block them. Closes by Escape, and by itself when focus goes.
  * @param {Host & {me?: string | null, person?: any, block?: (id: string) => void, signOut: () => void, said: (error: any) => string}} host
  * @param {HTMLElement} anchor
@@ -354,6 +386,7 @@ export function openProfile(host, anchor, author, badge) {
           who.comments == null ? t('keepsPrivate') : t('comments', {n: who.comments}),
           who.since && el('span', null, t('since', {time: /** @type {any} */ (host.times).full(who.since)})),
         ),
+        author.id !== host.me && /^\/avatar\/\d/.test(who.avatar || '') ? reporting(host, card, author.id) : '',
         author.id !== host.me && host.block
           ? press('mc-act', {onclick: () => /** @type {any} */ (host).block(author.id)}, t('block'))
           : '',

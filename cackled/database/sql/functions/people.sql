@@ -1,5 +1,5 @@
 -- Visitors who sign in: whose identity is whose, and what a visitor wrote before.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Somebody showed who they are: p_subject is the provider's own name for them. Gives the person, who is made where there
 -- is none: the guest p_guest (0: nobody) where that is no person yet, else the visitor p_new. A verified address of mail
@@ -43,7 +43,9 @@ begin
     skeleton = case when p_level = 2 or x.name = '' then excluded.skeleton else x.skeleton end,
     email = case when p_email = '' or (x.email_verified and not p_verified) then x.email else p_email end,
     email_verified = x.email_verified or (p_verified and p_email <> ''),
-    avatar = case when p_level = 2 or p_avatar <> '' then p_avatar else x.avatar end,
+    -- One that moderators removed is not shown again.
+    avatar = case when p_avatar <> '' and p_avatar = x.barred_avatar then ''
+      when p_level = 2 or p_avatar <> '' then p_avatar else x.avatar end,
     url = case when p_level = 2 or p_url <> '' then p_url else x.url end,
     groups = case when p_level = 2 then excluded.groups else x.groups end,
     badges = case when p_level = 2 then excluded.badges else x.badges end,

@@ -22,6 +22,11 @@ export const MAIN = [
 /** @type {Record<string, string>} */
 const TONES = {pending: 'warn', approved: 'good', spam: 'bad', rejected: 'bad', deleted: 'bad'};
 
+/** A picture of somebody is kept or removed. @param {Item} item */
+const ofPerson = item => item.id.startsWith('picture:');
+/** @type {Record<string, string>} */
+const PICTURE_WORDS = {approve: 'picture.keep', delete: 'author.picture.remove'};
+
 /** @param {string} mark */
 export const markName = mark => (has(`mark.${mark}`) ? t(`mark.${mark}`) : mark);
 
@@ -87,7 +92,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
     }
   }, [current]);
   const long = item.text.length > 1200 || item.text.split('\n').length > 14;
-  const page = item.page.title || item.page.key;
+  const page = ofPerson(item) ? t('item.avatar') : item.page.title || item.page.key;
   const author = item.author.name || t('guest');
   return html`<article
     ref=${node}
@@ -132,7 +137,11 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
       </details>`
     }
     <footer class="actions">
-      ${MAIN.filter(([action]) => item.revision || LEADS_TO[action] !== item.state).map(
+      ${MAIN.filter(
+        ([action]) =>
+          (item.revision || LEADS_TO[action] !== item.state) &&
+          (!ofPerson(item) || (PICTURE_WORDS[action] && !['spam', 'rejected', 'deleted'].includes(item.state))),
+      ).map(
         ([action, key, kind]) =>
           html`<button
             type="button"
@@ -141,7 +150,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
             onClick=${() => onAct(action)}
             aria-keyshortcuts=${key}
           >
-            ${t(`do.${action}`)} <kbd aria-hidden="true">${key}</kbd>
+            ${t(ofPerson(item) ? PICTURE_WORDS[action] : `do.${action}`)} <kbd aria-hidden="true">${key}</kbd>
           </button>`,
       )}
       <span class="grow"></span>

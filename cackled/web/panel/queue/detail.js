@@ -57,6 +57,20 @@ function Line({change}) {
 /** @type {Record<string, string[]>} */
 const NOT = {
   review: ['pin', 'unpin', 'lock', 'unlock', 'open', 'close'],
+  picture: [
+    'pin',
+    'unpin',
+    'feature',
+    'unfeature',
+    'lock',
+    'unlock',
+    'open',
+    'close',
+    'thread',
+    'childless',
+    'restore',
+    'hold',
+  ],
   proposal: [
     'pin',
     'unpin',

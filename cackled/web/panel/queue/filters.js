@@ -6,7 +6,7 @@ import {markName} from './card.js';
 
 export const STATES = ['pending', 'flagged', 'spam', 'unseen', 'approved', 'rejected', 'deleted', 'all'];
 /** Those that have items here. */
-export const PRODUCTS = ['comments', 'reviews', 'polls'];
+export const PRODUCTS = ['comments', 'reviews', 'polls', 'identity'];
 const NAMES = ['q', 'product', 'author', 'ip', 'channel', 'mark'];
 /** What has a field of its own. */
 const FIELDS = ['q', 'product'];

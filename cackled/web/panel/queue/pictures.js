@@ -7,7 +7,7 @@ import {t} from '../words.js';
 /** @typedef {{id: string, thumb: string, url: string, alt: string, width: number, height: number, color: string, waits: boolean}} Picture */
 
 /** Whether it lies here: what lies elsewhere is not loaded, only named. @param {Picture} one */
-const here = one => one.url.startsWith('/media/');
+const here = one => /^\/(media|avatar)\//.test(one.url);
 /** @param {Picture} one */
 const colour = one => (/^#[\da-f]{6}$/.test(one.color) ? one.color : 'transparent');
 
