@@ -55,6 +55,12 @@ from cackled.transport.secure import OwnNames, OwnPages
 if TYPE_CHECKING:
     from cackled.daemon.application import Application
 
+# Parts of the panel that are fetched when they are opened, with words of their own.
+PANEL_PARTS = {
+    "chat": WEB / "panel" / "console" / "locales",
+    "chatpages": WEB / "panel" / "console" / "pages" / "locales",
+}
+
 
 def public_tree(
     infrastructure: Infrastructure, application: Application, sessions: Sessions, limits: CallLimits, *, demo: bool
@@ -118,8 +124,9 @@ def public_tree(
             PanelPages(
                 infrastructure.assets.urls,
                 section_texts(WEB / "panel" / "locales", "panel"),
-                {f"chat-{name}": text
-                 for name, text in section_texts(WEB / "panel" / "console" / "locales", "panel").items()},
+                {f"{part}-{name}": text
+                 for part, folder in PANEL_PARTS.items()
+                 for name, text in section_texts(folder, "panel").items()},
                 app_files(WEB / "panel" / "app"),
             ),
             config.http.hsts,

@@ -119,7 +119,7 @@ class BundlesTests(SynchronousTestCase):
             text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.S)
             if re.search(r"\bPromise\b", text):
                 self.assertRegex(text, r"import \{[^}]*\bPromise\b[^}]*\} from '[./a-z]*/loader.js'", path.name)
-            self.assertEqual(len(re.findall(r"(?<![.\w])fetch\(", text)), int(path.match("lib/session.js")), path.name)
+            self.assertEqual(len(re.findall(r"(?<![.\w])fetch\(", text)), int(path.match("lib/fetching.js")), path.name)
 
     def test_css_yields(self) -> None:
         """Structure weighs one class, looks are in a layer and weigh nothing, nothing is !important: the page's own

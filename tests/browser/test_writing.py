@@ -128,6 +128,21 @@ class WritingTests(MockCase):
         self.until(page, "document.querySelector('.mc-score').textContent === '4'")
         self.soon(lambda: self.assertEqual(page.text_content(".mc-bar"), "You aren’t allowed to do this."))
 
+    def test_calls_come_late(self) -> None:
+        """Where what calls with can't be fetched, it is as without a connection: that is said, and may be tried again."""
+        self.seed({"text": "Root", "score": 4, "up": 4})
+        page = self.plain()
+        away = [True]
+        page.route("**/calls.js", lambda route: route.abort() if away[0] else route.continue_())
+        page.reload()
+        page.click(".mc-up")
+        self.until(page, "document.querySelector('.mc-bar').textContent === 'There is no connection to the server.'")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "4"))
+        away[0] = False
+        page.click(".mc-up")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "5"))
+        self.until(page, "document.querySelector('.mc-up').getAttribute('aria-pressed') === 'true'")
+
     def test_quick_votes(self) -> None:
         """Five quick clicks leave what the last one meant, here and on the server."""
         self.seed({"text": "Root"})

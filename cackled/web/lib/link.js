@@ -1,6 +1,6 @@
 /* One connection to the live server that keeps itself up, by whichever way works; free of what it is for. */
 import {loader} from './loader.js';
-import {ownFetch} from './session.js';
+import {ownFetch} from './fetching.js';
 import {tabStorage} from './storage.js';
 import {transports} from './transports.js';
 

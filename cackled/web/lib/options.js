@@ -12,7 +12,6 @@ import {asObject} from './values.js';
  * @property {Record<string, any>} callback
  * @property {number | null} level
  * @property {(() => unknown) | null} renew
- * @property {string} url where the conversation is: an address for others, so that of a page which has one
  * @property {any} [ratingOff]
  * @property {Record<string, any> | null} [said]
  */
@@ -24,7 +23,6 @@ import {asObject} from './values.js';
 export function readOptions(given) {
   const o = Object.assign({}, given);
   const level = parseInt(loader.text(o.level));
-  let url;
   ['title', 'theme', 'countContainer', 'token'].forEach(key => {
     o[key] = loader.text(o[key]);
   });
@@ -51,14 +49,5 @@ export function readOptions(given) {
     Object.entries(words).forEach(([key, value]) => {
       if (loader.text(value)) o.said = {[key]: loader.text(value)};
     });
-  try {
-    url = new URL(loader.text(o.url) || location.href, document.baseURI);
-  } catch {
-    url = new URL(document.baseURI);
-  }
-  if (!/^http/.test(url.protocol)) url = new URL(document.baseURI);
-  url.hash = '';
-  if (url.href.length > 1000) url.search = '';
-  o.url = /^http/.test(url.protocol) && url.href.length <= 1000 ? url.href : '';
   return /** @type {any} */ (o);
 }

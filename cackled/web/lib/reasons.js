@@ -1,7 +1,7 @@
 /* What to tell the visitor about a call that failed. */
 import {loader} from './loader.js';
 
-/** @typedef {import('./session.js').Refused} Refused */
+/** @typedef {import('./fetching.js').Refused} Refused */
 
 // What stands for a refusal that has no words of its own.
 /** @type {Record<number, string>} */

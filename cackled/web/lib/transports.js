@@ -1,6 +1,6 @@
 /* Three ways to the same messages. */
 import {loader} from './loader.js';
-import {ownFetch} from './session.js';
+import {ownFetch} from './fetching.js';
 import {toJson} from './values.js';
 
 /**

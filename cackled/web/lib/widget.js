@@ -162,7 +162,10 @@ export class Widget {
       learnClock(answer);
       if (answer.ok) {
         const data = await answer.json();
-        if (!this.closed) this.render(data);
+        if (this.closed) return;
+        this.render(data);
+        // Not needed before somebody does something; then it is there.
+        this.session.reach().catch(() => {});
       } else if (answer.status === 401 && renew && !renewed) {
         // The page may be older than its grant holds.
         try {

@@ -1,7 +1,7 @@
 /* The picture that people upload of themselves, on their own card: chosen, cut to a square here, sent. */
 import {el, press} from '../lib/dom.js';
 import {loader, Promise} from '../lib/loader.js';
-import {ownFetch, Refused} from '../lib/session.js';
+import {ownFetch, Refused} from '../lib/fetching.js';
 
 // Points of a side: readers get fewer.
 const SIDE = 512;

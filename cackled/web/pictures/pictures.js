@@ -6,7 +6,7 @@ import {shrink} from './shrink.js';
 import {el, icon} from '../lib/dom.js';
 import {href, loader, Promise} from '../lib/loader.js';
 import {mayPass, reason} from '../lib/reasons.js';
-import {Refused} from '../lib/session.js';
+import {Refused} from '../lib/fetching.js';
 
 /** @typedef {import('./list.js').Kept} Kept */
 /** @typedef {import('./list.js').Picture} Picture */

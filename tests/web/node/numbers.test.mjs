@@ -4,7 +4,8 @@ import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {Cackle, answer, local, tab} from './page.mjs';
 
-const {countAll, isAbove, laterId, Tally, voteRank} = await import('../../../cackled/products/comments/web/reckon.js');
+const {countAll, isAbove, voteRank} = await import('../../../cackled/products/comments/web/rank.js');
+const {laterId, Tally} = await import('../../../cackled/products/comments/web/reckon.js');
 const {pageKey} = await import('../../../cackled/web/lib/key.js');
 const {learnClock, serverNow} = await import('../../../cackled/web/lib/time.js');
 const {keepServer, save, tabStorage} = await import('../../../cackled/web/lib/storage.js');
@@ -67,9 +68,9 @@ test('the best order is the database’s: a float of 32 bits, then the newer one
   const rank = (up, down) => voteRank({up, down});
   assert.equal(rank(0, 0), Math.fround(rank(0, 0)));
   assert.ok(rank(10, 0) > rank(3, 0) && rank(3, 0) > rank(0, 0) && rank(0, 0) > rank(0, 3));
-  assert.ok(isAbove({up: 1, down: 0, id: '5'}, {rank: rank(0, 0), id: '9'}));
-  assert.ok(isAbove({up: 0, down: 0, id: '9'}, {rank: rank(0, 0), id: '5'}));
-  assert.ok(!isAbove({up: 0, down: 0, id: '5'}, {rank: rank(0, 0), id: '9'}));
+  assert.ok(isAbove({up: 1, down: 0, id: '5'}, {up: 0, down: 0, id: '9'}));
+  assert.ok(isAbove({up: 0, down: 0, id: '9'}, {up: 0, down: 0, id: '5'}));
+  assert.ok(!isAbove({up: 0, down: 0, id: '5'}, {up: 0, down: 0, id: '9'}));
   assert.equal(countAll([{replies: [{}, {replies: [{}]}]}, {}]), 5);
 });
 

@@ -1,7 +1,8 @@
 // A faithful model of what the server says: comments, ranks, pages by keyset, events with absolute counts, scrubbed history.
 // Its answers and events have the types that the server declares (types/api.d.ts).
 
-import {laterId, voteRank} from '../../../cackled/products/comments/web/reckon.js';
+import {voteRank} from '../../../cackled/products/comments/web/rank.js';
+import {laterId} from '../../../cackled/products/comments/web/reckon.js';
 
 /** @import {Comment, Events, Routes} from '../../../types/api.js' */
 /** @typedef {Routes['GET /sites/{site}/comments']['answer']} Page */

@@ -10,6 +10,7 @@ import {seqOf} from './store.js';
 import {takeUpdate} from './vote.js';
 import {focusOn, notice, showCounts} from './widget.js';
 import {replyQuoting} from './wording.js';
+import {press} from '../../../web/lib/dom.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {openMenu as openMenuOf} from '../../../web/lib/menu.js';
 import {openData} from '../../../web/lib/own_data.js';
@@ -135,12 +136,27 @@ export function takeAway(w, item, words, commit) {
  * @param {Comments} w
  * @param {Item} item
  */
-export function undoAway(w, item) {
+function undoAway(w, item) {
   if (!item.going || item.going.sent) return;
   clearTimeout(item.going.timer);
   item.going = null;
   drawItem(w, item);
   focusOn(item.more || item.node);
+}
+
+/**
+ * What stands in the place of a comment that was taken away, and not yet for good.
+ * @param {Comments} w
+ * @param {Item} item
+ * @returns {import('../../../web/lib/dom.js').Child[]}
+ */
+export function awayWords(w, item) {
+  const {t} = w;
+  const {going} = item;
+  return [
+    going && t(going.words) + ' ',
+    going && !going.sent && press('mc-act.mc-undo', {onclick: () => undoAway(w, item)}, t('undo')),
+  ];
 }
 
 /**

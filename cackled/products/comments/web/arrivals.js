@@ -1,10 +1,11 @@
 /* What arrives: in place where that moves nothing, else behind "3 new comments"; what was seen, what is read out. */
+import {flash} from './flash.js';
 import {appendItem} from './item.js';
 import {addHidden} from './live.js';
 import {followingNode, reveal} from './paging.js';
 import {isByTime} from './reckon.js';
 import {postItem} from './sending.js';
-import {flash, isMine, nameOf, showCounts} from './widget.js';
+import {isMine, nameOf, showCounts} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 

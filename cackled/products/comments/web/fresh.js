@@ -1,13 +1,18 @@
 /* What came since the last visit: a button that leads from one to the next, until all were seen. */
 import {reveal} from './paging.js';
 import {wake} from './item.js';
-import {isFresh, keepVisit} from './visits.js';
+import {isFresh, visitsOf} from './visits.js';
 import {isMine} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
+import {save} from '../../../web/lib/storage.js';
 import {serverNow} from '../../../web/lib/time.js';
+import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
+
+// Conversations of a site, and folded branches of one, that are remembered.
+const MOST = 100;
 
 /** @param {Comments} w */
 export function watchFresh(w) {
@@ -65,4 +70,15 @@ export function watchFresh(w) {
     show();
     reveal(w, first);
   }
+}
+
+/**
+ * @param {Comments} w
+ * @param {number} at milliseconds
+ */
+function keepVisit(w, at) {
+  const rest = Object.entries(visitsOf(w)).filter(one => one[0] !== w.key);
+  rest.sort((a, b) => (+asObject(b[1]).at || 0) - (+asObject(a[1]).at || 0)).splice(MOST - 1);
+  const folded = [...w.folded].slice(-MOST);
+  save('visits:' + w.site, Object.fromEntries([[w.key, {at, folded}], ...rest]));
 }

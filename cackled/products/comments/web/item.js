@@ -154,12 +154,8 @@ export function drawItem(w, item) {
   let body;
   if (c.deleted || !c.author) {
     body = note(t('deleted'));
-  } else if (item.going) {
-    // Taken away, and not yet for good.
-    body = note(
-      t(item.going.words) + ' ',
-      !item.going.sent && press('mc-act.mc-undo', {onclick: () => w.later && w.later.undoAway(w, item)}, t('undo')),
-    );
+  } else if (item.going && w.later) {
+    body = note(w.later.awayWords(w, item));
   } else if (blocked) {
     const show = () => {
       item.shown = true;
@@ -188,7 +184,7 @@ function drawBody(w, item) {
   const {c, parent} = item;
   const {t} = w;
   const name = nameOf(w, c.author);
-  const text = el('div.mc-text', null, c.pending ? plainText(c.text) : safeHtml(c.html));
+  const text = el('div.mc-text', null, c.pending && w.later ? w.later.plainText(c.text) : safeHtml(c.html));
   // Each paragraph in its own direction, all beside the face.
   [...text.children].forEach(node => {
     /** @type {HTMLElement} */ (node).dir = 'auto';
@@ -281,18 +277,6 @@ function shorten(w, item) {
   text.after(button);
 }
 
-/** @param {string} text */
-function plainText(text) {
-  return text
-    .trim()
-    .split(/\n{2,}/)
-    .map(part => {
-      const p = el('p');
-      part.split('\n').forEach((line, i) => p.append(i ? el('br') : '', line));
-      return p;
-    });
-}
-
 /**
  * @param {Comments} w
  * @param {Item} item
@@ -367,19 +351,4 @@ function drawActions(w, item) {
 function tooLate(w, c) {
   const seconds = w.settings.edit_seconds;
   return seconds != null && serverNow() - +new Date(c.created) > seconds * 1000;
-}
-
-/**
- * @param {Comments} w
- * @param {Item} item
- */
-export function showVotes(w, {c, up, down, score}) {
-  const value = w.store.votes[c.id] || 0;
-  if (!score) return;
-  if (up) {
-    up.setAttribute('aria-pressed', '' + (value > 0));
-    down.setAttribute('aria-pressed', '' + (value < 0));
-  }
-  score.textContent = w.t.number(c.score);
-  score.setAttribute('aria-label', w.t('score') + ' ' + c.score);
 }

@@ -1,6 +1,6 @@
 /* What events and answers make of what is known, without a node. Events may come twice, late, in bursts, or while a page is
    on its way. */
-import {countAll} from './reckon.js';
+import {countAll} from './rank.js';
 
 /** @typedef {import('./store.js').Comment} Comment */
 /** @typedef {import('./store.js').Item} Item */

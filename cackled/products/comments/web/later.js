@@ -1,5 +1,5 @@
 /* What reading doesn't wait for. */
-export {blockAuthor, finishAway, openEdit, openMenu, undoAway} from './actions.js';
+export {awayWords, blockAuthor, finishAway, openEdit, openMenu} from './actions.js';
 export {dress} from './composing.js';
 export {followAuthor} from './follow.js';
 export {invite, showProfile, showWays, signOut} from './identity.js';
@@ -9,5 +9,5 @@ export {tellTyping} from './presence.js';
 export {openReactions, toggleReaction} from './reacting.js';
 export {enrich, replyQuoting} from './wording.js';
 export {loadAll, loadReplies, nextPage, resort} from './paging.js';
-export {drawPending, sendEntry} from './sending.js';
+export {drawPending, plainText, sendEntry} from './sending.js';
 export {castVote} from './vote.js';

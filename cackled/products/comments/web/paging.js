@@ -1,12 +1,14 @@
 /* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
+import {flash} from './flash.js';
 import {appendItem, collapse, showMoreReplies, wake} from './item.js';
 import {measures, missing} from './judge.js';
 import {showPill} from './arrivals.js';
 import {pauseEvents} from './live.js';
-import {isAbove, isByTime, laterId} from './reckon.js';
+import {isAbove} from './rank.js';
+import {isByTime, laterId} from './reckon.js';
 import {putBack, restoreUnsent} from './sending.js';
 import {seqOf} from './store.js';
-import {fillList, flash, focusOn, notice, showCounts, showFooter, takePage} from './widget.js';
+import {fillList, focusOn, notice, showCounts, showFooter, takePage} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {reason} from '../../../web/lib/reasons.js';

@@ -1,7 +1,4 @@
-/* Numbers without nodes: how many comments there are, where a comment stands under "best", which is later. */
-
-/** @typedef {import('./store.js').Comment} Comment */
-/** @typedef {{rank: number, id: string, created?: string}} Edge */
+/* Numbers without nodes: how many comments there are, which is later. Where one stands under "best": rank.js. */
 
 /**
  * How many comments a channel has. An event tells the number at its seq; our own writes, answered before their events
@@ -66,42 +63,12 @@ export class Tally {
   }
 }
 
-// What a comment gains for each day that it is younger, and from when on days are counted.
-const A_DAY = 0.01 / 864e5;
-const SINCE = Date.UTC(2026, 0);
-
-/**
- * As the database ranks (its `comment_rank`, a float of 32 bits): the lower end of Wilson's interval, and the age.
- * @param {{up: number, down: number, created?: string}} c
- */
-export function voteRank(c) {
-  const n = c.up + c.down + 2;
-  const p = (c.up + 1) / n;
-  const low = (p + 0.5 / n - Math.sqrt((p * (1 - p)) / n + 0.25 / (n * n))) / (1 + 1 / n);
-  return Math.fround(low + A_DAY * (c.created ? Date.parse(c.created) - SINCE : 0));
-}
-
 /**
  * Above 0 where id `a` is later than `b`: decimals too long for a number.
  * @param {string} a
  * @param {string} b
  */
 export const laterId = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
-
-/**
- * Whether a comment stands above an edge: before it in the order "best". An event that tells of votes does not say how
- * old the comment is: then it is taken for as old as the edge, and what was wrongly looked for is not found.
- * @param {{id: string, up: number, down: number, created?: string}} c
- * @param {Edge} edge
- */
-export const isAbove = (c, edge) =>
-  (voteRank({up: c.up, down: c.down, created: c.created || edge.created}) - edge.rank || laterId(c.id, edge.id)) > 0;
-
-/**
- * @param {Comment[]} comments
- * @returns {number} with their replies
- */
-export const countAll = comments => comments.reduce((sum, c) => sum + 1 + countAll(c.replies || []), 0);
 
 /**
  * Whether an order goes by when comments were written: then each has its place among those that are loaded.

@@ -3,16 +3,18 @@
 import {takeAway} from './actions.js';
 import {keptOf} from './album.js';
 import {makeComposer} from './composing.js';
+import {flash} from './flash.js';
 import {appendItem, branchOf, drawItem} from './item.js';
 import {owns} from './judge.js';
 import {onArrived, showPill, speak, watchSeen} from './arrivals.js';
 import {addHidden, releaseHeld, removeItem} from './live.js';
 import {seqOf} from './store.js';
-import {flash, focusOn, nameOf, showCounts} from './widget.js';
+import {focusOn, nameOf, showCounts} from './widget.js';
 import {Named} from '../../../web/editor/named.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {forgetDraft} from '../../../web/lib/drafts.js';
 import {Promise} from '../../../web/lib/loader.js';
+import {pageUrl} from '../../../web/lib/page_url.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
 import {serverNow} from '../../../web/lib/time.js';
 import {Unsent} from '../../../web/lib/unsent.js';
@@ -135,7 +137,7 @@ export function postItem(w, item) {
   item.error = null;
   item.busy = true;
   drawItem(w, item);
-  const channel = {key: w.key, url: w.o.url || undefined, title: w.o.title || document.title};
+  const channel = {key: w.key, url: pageUrl(w.o), title: w.o.title || document.title};
   const anyway = item.entry.anyway || undefined;
   const {website, seconds} = item.entry;
   const media = item.entry.media && keptOf(item.entry.media).map(one => one.id);
@@ -357,4 +359,19 @@ export function openReply(w, item) {
   item.slot.append(form.node);
   form.input.focus();
   w.fire('reply', {id: item.c.id});
+}
+
+/**
+ * What is not acknowledged: its paragraphs, without marks.
+ * @param {string} text
+ */
+export function plainText(text) {
+  return text
+    .trim()
+    .split(/\n{2,}/)
+    .map(part => {
+      const p = el('p');
+      part.split('\n').forEach((line, i) => p.append(i ? el('br') : '', line));
+      return p;
+    });
 }

@@ -1,6 +1,6 @@
 /* What the widget knows of a conversation, without a node: comments that stand in the page, that wait, that went; how
    many there are; how far it is known; what is under way. What events and answers make of it is decided in judge.js. */
-import {Tally, voteRank} from './reckon.js';
+import {Tally} from './reckon.js';
 
 /** @typedef {import('../../../web/lib/link.js').Message} Message */
 /**
@@ -99,6 +99,8 @@ import {Tally, voteRank} from './reckon.js';
  * @property {any} [editButton]
  */
 
+/** What is known of a comment where what is loaded ends. @typedef {{id: string, up: number, down: number, created?: string}} Edge */
+
 /**
  * The seq of an answer.
  * @param {{position: string}} data
@@ -136,7 +138,7 @@ export class Store {
     // lifted others over that.
     /** @type {string | null} */
     this.cursor = null;
-    /** @type {import('./reckon.js').Edge | null} */
+    /** @type {Edge | null} */
     this.edge = null;
     this.lifted = false;
     /** How many are missing where asking found nothing. */
@@ -168,7 +170,7 @@ export class Store {
   ends(page) {
     const last = page.comments[page.comments.length - 1];
     this.cursor = page.cursor;
-    this.edge = page.cursor && last ? {rank: voteRank(last), id: last.id, created: last.created} : null;
+    this.edge = page.cursor && last ? {...last} : null;
     this.lifted = false;
   }
 

@@ -1,5 +1,5 @@
 /* Votes, and newer states of comments in place. */
-import {drawItem, showVotes} from './item.js';
+import {drawItem} from './item.js';
 import {scores, unwishes, updates, wishes} from './judge.js';
 import {seqOf} from './store.js';
 import {focusOn, notice} from './widget.js';
@@ -62,4 +62,19 @@ export function takeUpdate(w, item, c, seq) {
   const inside = item.body.contains(document.activeElement) && !item.slot.contains(document.activeElement);
   drawItem(w, item);
   if (inside) focusOn(item.node);
+}
+
+/**
+ * @param {Comments} w
+ * @param {Item} item
+ */
+function showVotes(w, {c, up, down, score}) {
+  const value = w.store.votes[c.id] || 0;
+  if (!score) return;
+  if (up) {
+    up.setAttribute('aria-pressed', '' + (value > 0));
+    down.setAttribute('aria-pressed', '' + (value < 0));
+  }
+  score.textContent = w.t.number(c.score);
+  score.setAttribute('aria-label', w.t('score') + ' ' + c.score);
 }

@@ -398,19 +398,6 @@ export function focusOn(node) {
   if (node) node.focus({preventScroll: true});
 }
 /**
- * @param {Item} item
- */
-export function flash(item) {
-  const list = item.body.classList;
-  list.remove('mc-fresh');
-  void item.body.offsetWidth;
-  list.add('mc-fresh');
-  setTimeout(() => {
-    list.remove('mc-fresh');
-  }, 2200);
-}
-
-/**
  * A short word at the top edge of the reader's view; also spoken.
  * @param {Comments} w
  * @param {string} text

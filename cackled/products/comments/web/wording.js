@@ -1,9 +1,10 @@
 /* Texts of comments once they stand: spoilers that open, code in colours, and what is quoted of them. */
 import {showAlbum} from './album.js';
+import {flash} from './flash.js';
 import {showProfile} from './identity.js';
 import {openReply} from './sending.js';
 import {laterId} from './reckon.js';
-import {flash, focusOn} from './widget.js';
+import {focusOn} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 
 /** @typedef {import('./store.js').Item} Item */

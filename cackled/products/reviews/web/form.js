@@ -7,6 +7,7 @@ import {drawAll, notice} from './widget.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {loader} from '../../../web/lib/loader.js';
+import {pageUrl} from '../../../web/lib/page_url.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {serverNow} from '../../../web/lib/time.js';
@@ -397,7 +398,7 @@ export function openForm(w, given = {}) {
             key,
             body: {
               ...body,
-              channel: {key: w.key, url: w.o.url || undefined, title: titleOf(w)},
+              channel: {key: w.key, url: pageUrl(w.o), title: titleOf(w)},
               name: person ? person.name : name || 'Guest',
               order: w.order || undefined,
               website: trap.value || undefined,

@@ -4,6 +4,7 @@ import {el, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {loader} from '../../../web/lib/loader.js';
+import {pageUrl} from '../../../web/lib/page_url.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {asObject, uid} from '../../../web/lib/values.js';
 import {seqOf} from './store.js';
@@ -145,7 +146,7 @@ export function beginQuestions(w) {
       go.disabled = true;
       error.textContent = '';
       try {
-        const channel = {key: w.key, url: w.o.url || undefined, title: w.o.title || document.title};
+        const channel = {key: w.key, url: pageUrl(w.o), title: w.o.title || document.title};
         const name = loader.text(asObject(w.session.person()).name) || loader.text(w.session.get('name')) || 'Guest';
         const data = await w.api('POST', '/reviews', {
           key,

@@ -43,7 +43,11 @@ export function ChatPages({site, part = ''}) {
 
 /** A page beside the console. @param {{site: string, work: import('./work.js').Work, part: string}} props */
 function Beside({part, ...props}) {
-  const loaded = useLoad(async () => (await lazy('consolepages.js')).pages, []);
+  const loaded = useLoad(async () => {
+    const {pages, ready: words} = await lazy('consolepages.js');
+    await words();
+    return pages;
+  }, []);
   return html`<${Loaded} from=${loaded}>
     ${(/** @type {Record<string, any>} */ pages) => html`<${pages[part]} key=${part} ...${props} />`}
   <//>`;
