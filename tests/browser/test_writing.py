@@ -129,7 +129,7 @@ class WritingTests(MockCase):
         self.soon(lambda: self.assertEqual(page.text_content(".mc-bar"), "You aren’t allowed to do this."))
 
     def test_calls_come_late(self) -> None:
-        """Where what calls with can't be fetched, it is as without a connection: that is said, and may be tried again."""
+        """Where what calls can't be fetched, it is as without a connection: that is said, and may be tried again."""
         self.seed({"text": "Root", "score": 4, "up": 4})
         page = self.plain()
         away = [True]

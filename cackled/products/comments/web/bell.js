@@ -46,6 +46,8 @@ class Bell {
     this.known = null;
     /** @type {HTMLElement | null} */
     this.open = null;
+    /** @type {HTMLElement | null} of this browser's subscription, where it is drawn */
+    this.pushButton = null;
     /** @type {Record<string, any> | null} */
     this.settings = null;
     /** The form for letters, what it was drawn from, as text. */
@@ -360,6 +362,7 @@ class Bell {
       {'aria-pressed': 'false', 'data-keep': 'push', onclick: () => this.turnPush(button)},
       t('onThisDevice'),
     );
+    this.pushButton = button;
     navigator.serviceWorker
       .getRegistration(this.host.worker)
       .then(found => found && found.pushManager.getSubscription())
@@ -381,6 +384,9 @@ class Bell {
   /** @param {HTMLElement} button */
   async turnPush(button) {
     const {host} = this;
+    // The one that is there now: what comes meanwhile draws all of it anew.
+    const show = (/** @type {boolean} */ on) =>
+      this.pushButton && this.pushButton.setAttribute('aria-pressed', '' + on);
     try {
       if (button.getAttribute('aria-pressed') === 'true') {
         const found = await navigator.serviceWorker.getRegistration(host.worker);
@@ -389,14 +395,14 @@ class Bell {
           await host.session.call('POST', '/notices/push/gone', {body: {endpoint: sub.endpoint}});
           await sub.unsubscribe();
         }
-        return button.setAttribute('aria-pressed', 'false');
+        return show(false);
       }
       const sub = await this.subscribed().catch(() => null);
       // Refused by the reader or by the browser, or the site's file is not there.
       if (!sub) return host.say(host.t('noPush'));
       const {endpoint, keys} = sub.toJSON();
       await host.session.call('PUT', '/notices/push', {body: {endpoint, keys}});
-      button.setAttribute('aria-pressed', 'true');
+      show(true);
       save('bell:' + host.site, 1);
     } catch (error) {
       host.fail(error);
