@@ -56,7 +56,7 @@ SELECT_ITEMS = Query(
     "select_picture_items",
     f"""
     select r.id, r.version, r.status, r.seen, r.visitor_id, p.name, picture_source(p) = r.source,
-      to_char(r.created_at at time zone 'UTC', {_TIME}), r.n_flags, (
+      md5(r.source), to_char(r.created_at at time zone 'UTC', {_TIME}), r.n_flags, (
         select coalesce(json_agg(json_build_object(
           'visitor', f.visitor_id::text, 'reason', f.reason, 'at', to_char(f.created_at at time zone 'UTC', {_TIME}),
           'made', f.made, 'agreed', f.agreed)), '[]')::text
@@ -200,8 +200,12 @@ class PictureItems:
         return {}
 
     def _item(self, row: tuple[Any, ...]) -> Item:
-        id_, version, status, seen, visitor, name, there, created, flags, reports, claimed_by, claimer, until = row
-        address = f"/avatar/{self._site.id}/{visitor}"
+        (
+            id_, version, status, seen, visitor, name, there, source, created, flags, reports, claimed_by, claimer,
+            until,
+        ) = row  # fmt: skip
+        # A page that has shown another picture of theirs would show that one again, at the same address.
+        address = f"/avatar/{self._site.id}/{visitor}?{source[:12]}"
         media = (ItemPicture("", address, address, "", SIDE, SIDE, ""),) if there else ()
         return Item(
             id=f"{KIND}:{id_}", version=version, state=STATES[status], product=NAME, seen=seen,

@@ -16,6 +16,14 @@ LOADED = """
 () => { const all = [...document.querySelectorAll(%r)];
   return all.length > 0 && all.every(i => i.complete && i.naturalWidth > 0) }
 """
+GREEN = """
+() => { const image = document.querySelector(".item-pictures img[src^='/avatar/']");
+  if (!image || !image.complete || !image.naturalWidth) return false;
+  const canvas = document.createElement('canvas').getContext('2d');
+  canvas.drawImage(image, 0, 0);
+  const [red, green, blue] = canvas.getImageData(80, 80, 1, 1).data;
+  return green > 100 && red < 30 && blue < 30 }
+"""
 READ_FIRST = """
 () => fetch('/api/v1/sites/1/rules').then(a => fetch('/api/v1/sites/1/rules', {
   method: 'PUT',
@@ -63,6 +71,7 @@ class PanelPictureTests(BrowserCase):
         self.assertEqual(call(f"{daemon.url}/avatar/1/{author.id}").status, 404)
         page.keyboard.press("Escape")
         dialog.wait_for(state="detached")
+        self.reported(daemon, author, page)
         plain = f"{daemon.url}/media/{ids[0]}/400.webp"
         self.assertEqual(call(plain).status, 404)
         # Beside what the demo has to decide on.
@@ -71,6 +80,31 @@ class PanelPictureTests(BrowserCase):
         item.wait_for(state="detached")
         self.assertEqual(call(plain).status, 404)
         self.assertEqual(call(daemon.url + sent.json()["comment"]["media"][0]["url"]).status, 200)
+
+    def reported(self, daemon: Daemon, author: Visitor, page: Page) -> None:
+        """Readers report a picture of *author*'s: it comes into the queue, is kept, comes again, and is removed."""
+        self.assertEqual(author.call("/me/picture", "PUT", corpus.picture(color="green")).status, 200)
+        item = page.get_by_role("article", name="Vera on profile picture")
+        for button in ("Keep the picture", "Remove the picture"):
+            answer = Visitor(daemon.url).call(f"/visitors/{author.id}/picture/flags", "POST", {"reason": "Not her"})
+            self.assertEqual(answer.status, 201)
+            if button.startswith("Remove"):
+                # It was there before: it is no newer one.
+                page.reload()
+            page.get_by_role("button", name="new that match").or_(item).first.wait_for()
+            if not item.is_visible():
+                page.get_by_role("button", name="new that match").click()
+            item.wait_for()
+            # It is the one that was reported, though the page has shown another one of hers before.
+            self.until(page, GREEN)
+            item.locator("summary").click()
+            item.get_by_text("Not her").first.wait_for()
+            self.assertEqual(item.get_by_role("button", name="Reject").count(), 0)
+            self.clean(page)
+            item.get_by_role("button", name=button).click()
+            item.wait_for(state="detached")
+            status = 200 if button.startswith("Keep") else 404
+            self.soon(lambda: self.assertEqual(call(f"{daemon.url}/avatar/1/{author.id}").status, status))
 
     def test_logo(self) -> None:
         """An owner uploads the site's logo in the settings: the panel's head and the site's pages show it, until it is

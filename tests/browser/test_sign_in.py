@@ -107,6 +107,10 @@ class SignInTests(BrowserCase):
 
         self.soon(lambda: faces(1))
         self.until(reader, "document.querySelector('.mc-list img.mc-face').naturalWidth === 160")
+        reader.click(".mc-list .mc-author >> nth=0")
+        reader.wait_for_selector(".mc-card >> text=Report the picture")
+        reader.click(".mc-card >> text=Report the picture")
+        reader.wait_for_selector(".mc-card >> text=Reported. Thank you.")
         self.signed_in(page, "Vera")
         self.until(page, "document.querySelector('.mc-person img.mc-face').naturalWidth === 160")
         page.click(".mc-person .mc-author")

@@ -59,11 +59,17 @@ class ReportingTests(ReportCase):
         (same,) = await self.listed("flagged")
         self.assertEqual((same["id"], same["flags"], same["state"]), (item["id"], 2, "pending"))
         self.assertEqual((item["author"]["id"], item["author"]["name"]), (self.mine["visitor"], "Ann"))
-        self.assertEqual([one["url"] for one in item["media"]], [self.address])
+        (picture,) = item["media"]
+        self.assertEqual(picture["url"].partition("?")[0], self.address)
+        self.assertEqual((await self.ask("GET", picture["url"])).status, 200)
         self.assertEqual(sorted(one["reason"] for one in item["reports"]), ["", "Nother"])
         self.assertEqual(await self.color(), (1, 0, 0))
         count = await self.moderator.ask("GET", f"{MODERATION}/count?state=pending")
         self.assertEqual(count.json()["count"], 1)
+        # The panel counts what is newer than the first that it lists, by its whole name.
+        for newer, n in ((f"comment:{int(item['id'].partition(':')[2]) - 1}", 1), (item["id"], 0)):
+            count = await self.moderator.ask("GET", f"{MODERATION}/count?state=pending&newer={newer}")
+            self.assertEqual((count.status, count.json()["count"]), (200, n), count)
 
     async def test_refused(self) -> None:
         """No picture, one's own, nobody, no session, somebody banned; one who is banned unnoticed changes nothing."""
@@ -89,6 +95,7 @@ class ReportingTests(ReportCase):
         await self.flag(self.reader)
         (second,) = await self.listed()
         self.assertNotEqual(first["id"], second["id"])
+        self.assertNotEqual(first["media"][0]["url"], second["media"][0]["url"])
 
     async def test_walls(self) -> None:
         """Moderators of a section, and of another site, see none and decide none."""

@@ -41,7 +41,7 @@ class ItemsQuery(FoundQuery, frozen=True):
 class CountQuery(FoundQuery, frozen=True):
     """Filters of a count."""
 
-    newer: Annotated[str, Meta(max_length=20, description="Than the item of this number: comment:123.")] = ""
+    newer: Annotated[str, Meta(max_length=60, description="Than the item of this number: comment:123.")] = ""
 
 
 class ItemsAnswer(Struct, frozen=True):

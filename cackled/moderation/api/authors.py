@@ -33,7 +33,10 @@ async def get_author(call: Call) -> Any:
 
 async def _picture(call: Call, visitor: int) -> str | None:
     person = await call.service(People).find(visitor)
-    return f"/avatar/{call.site.id}/{visitor}" if person is not None and person.picture else None
+    if person is None or not person.picture:
+        return None
+    # Another picture has another address: a page that has shown one does not ask for it again.
+    return f"/avatar/{call.site.id}/{visitor}?{person.picture[:6]}"
 
 
 async def _seen(call: Call) -> None:

@@ -305,21 +305,23 @@ export function openWays(host, anchor, o) {
  * @param {string} id
  */
 function reporting(host, card, id) {
-  /** @type {any} */
+  // Never disabled: the card goes when focus does.
+  let busy = false;
   const made = press(
     'mc-act',
     {
       onclick: () => {
-        made.disabled = true;
+        if (busy) return;
+        busy = true;
         host.session.call('POST', '/visitors/' + id + '/picture/flags', {body: {}}).then(
           () => {
             const said = el('div.mc-note', {role: 'status', tabindex: -1}, host.t('flagged'));
-            made.replaceWith(said);
-            // The card goes when focus does.
+            made.after(said);
             if (card.isConnected) said.focus();
+            made.remove();
           },
           (/** @type {any} */ error) => {
-            made.disabled = false;
+            busy = false;
             host.trouble(error);
           },
         );
@@ -386,10 +388,14 @@ export function openProfile(host, anchor, author, badge) {
           who.comments == null ? t('keepsPrivate') : t('comments', {n: who.comments}),
           who.since && el('span', null, t('since', {time: /** @type {any} */ (host.times).full(who.since)})),
         ),
-        author.id !== host.me && /^\/avatar\/\d/.test(who.avatar || '') ? reporting(host, card, author.id) : '',
-        author.id !== host.me && host.block
-          ? press('mc-act', {onclick: () => /** @type {any} */ (host).block(author.id)}, t('block'))
-          : '',
+        el(
+          'div.mc-acts',
+          null,
+          author.id !== host.me && /^\/avatar\/\d/.test(who.avatar || '') ? reporting(host, card, author.id) : '',
+          author.id !== host.me && host.block
+            ? press('mc-act', {onclick: () => /** @type {any} */ (host).block(author.id)}, t('block'))
+            : '',
+        ),
       );
       shown();
     },
