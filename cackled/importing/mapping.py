@@ -19,6 +19,8 @@ from cackled.domain.page_keys import page_key
 from cackled.importing.records import BadFile
 
 MOST_LINES = 1_000_000
+# Each page is compared with all of them.
+MOST_PATTERNS = 1_000
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -43,15 +45,17 @@ class UrlMap:
                 patterns.append((old, new))
             else:
                 self._exact[_form(old)] = new
+        if len(patterns) > MOST_PATTERNS:
+            raise BadFile(f"The map has more than {MOST_PATTERNS} lines with stars.")
         patterns.sort(key=lambda one: -len(one[0]))
-        self._patterns = [(_pattern(old), new) for old, new in patterns]
+        self._patterns = [(_form(old).split("*"), new) for old, new in patterns]
 
     @property
     def digest(self) -> str:
         """What tells this map from others; ``""``: it has no lines."""
         if not len(self):
             return ""
-        told = sorted(self._exact.items()) + [(pattern.pattern, new) for pattern, new in self._patterns]
+        told = sorted(self._exact.items()) + [("*".join(parts), new) for parts, new in self._patterns]
         return blake2b(repr(told).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
     def __len__(self) -> int:
@@ -90,10 +94,14 @@ class UrlMap:
         for form in (with_host, _form(_path(address))):
             if form in self._exact:
                 return self._exact[form] or None
+        if not self._patterns:
+            return address
+        path = _form(_path(address))
         for pattern, new in self._patterns:
-            found = pattern.fullmatch(with_host) or pattern.fullmatch(_form(_path(address)))
+            found = _stars(pattern, with_host)
+            found = _stars(pattern, path) if found is None else found
             if found is not None:
-                parts = iter(found.groups())
+                parts = iter(found)
                 return "".join(next(parts, "") if one == "*" else one for one in re.split(r"(\*)", new)) or None
         return address
 
@@ -117,6 +125,21 @@ def _path(address: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def _pattern(old: str) -> re.Pattern[str]:
-    # A star that page_key leaves as it is.
-    return re.compile("(.*)".join(re.escape(part) for part in _form(old).split("*")), re.DOTALL)
+def _stars(parts: list[str], text: str) -> list[str] | None:
+    """What the stars between *parts* stand for in *text*, the first as much as it can; None: it does not fit.
+
+    However many stars there are, the text is gone through once: each part stands as far to the right as it can.
+    """
+    first, *within, last = parts
+    end = len(text) - len(last)
+    if end < len(first) or not text.startswith(first) or not text.endswith(last):
+        return None
+    found = []
+    for part in reversed(within):
+        at = text.rfind(part, len(first), end)
+        if at < 0:
+            return None
+        found.append(text[at + len(part) : end])
+        end = at
+    found.append(text[len(first) : end])
+    return found[::-1]

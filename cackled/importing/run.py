@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cackled.database.errors import DatabaseError, QueryTimeout
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.events import Position
+from cackled.importing.format_detection import another
 from cackled.importing.formats import Format, Imports, Parts, Spooled, Writer
 from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
@@ -191,7 +193,13 @@ class Importing:
                 format.read(source), writer.channel, writer.prepare, writer.missing, self._wall_time(), told, seen
             )
 
-        report: Report = await self._beating(one.id, fill, lambda: (min(source.done, size), count))
+        try:
+            report: Report = await self._beating(one.id, fill, lambda: (min(source.done, size), count))
+        except sqlite3.Error as error:
+            # No room on the disk, above all.
+            raise BadFile(f"What the file holds can't be put in order here: {str(error)[:200]}.") from None
+        if not report.items and (other := await self._in_thread(another, source, one.format)):
+            raise BadFile(f"Nothing in the file is what {format.title} has: it looks like {other}.")
         await self.runs.note(one.id, report=_text(report), done=size, items=report.items)
         return report
 

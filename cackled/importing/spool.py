@@ -312,9 +312,10 @@ class Spool:
         db.execute("update item set depth = 0, root = row where up is null")
         level = circles = 0
         while True:
+            # Answers are looked up by what they answer, not among all that were not reached yet.
             reached = db.execute(
                 "update item set depth = ?, root = above.root, at = max(item.at, above.at) "
-                "from item above where above.depth = ? and item.up = above.row and item.depth is null",
+                "from item above where above.depth = ? and item.up = above.row and +item.depth is null",
                 (level + 1, level),
             ).rowcount
             if reached > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -44,7 +44,7 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as db:
             db.row_factory = sqlite3.Row
             db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 16 * MOST_VALUE)
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 4 * MOST_VALUE)
             db.execute("pragma trusted_schema = off")
             db.execute("pragma cell_size_check = on")
             # A view could compute for ever: this asks now and then whether the work is to end.
@@ -62,8 +62,12 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
 
 
 def tables(db: sqlite3.Connection) -> dict[str, list[str]]:
-    """The columns of each table."""
-    names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' limit 1000")]
+    """The columns of each table; no views and no virtual tables, and no columns that are computed."""
+    names = [
+        row[0] for row in db.execute(
+            "select name from sqlite_master where type = 'table' and sql not like 'create virtual%' limit 1000"
+        )
+    ]  # fmt: skip
     return {name: [row[1] for row in db.execute("select * from pragma_table_info(?)", (name,))] for name in names}
 
 
@@ -79,6 +83,16 @@ def need(db: sqlite3.Connection, table: str, *columns: str) -> set[str]:
         what = f"no columns {', '.join(missing)} in its table {table}" if found else f"no table {table}"
         raise BadFile(f"The database has {what}.")
     return found
+
+
+def chosen(columns: Iterable[str], *wanted: str) -> str:
+    """Those of a table's *columns* that are called as one of *wanted*, small or large letters, as a query takes them.
+
+    What else is there is not read: it may be anything, and any number of megabytes.
+    """
+    low = {one.lower().replace("_", "") for one in wanted}
+    quoted = (one.replace('"', '""') for one in columns if one.lower().replace("_", "") in low)
+    return ", ".join(f'"{one}"' for one in quoted)
 
 
 def rows(db: sqlite3.Connection, source: Source, sql: str) -> Iterator[sqlite3.Row]:

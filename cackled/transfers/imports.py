@@ -11,12 +11,12 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict, NotFound, Unprocessable
 from cackled.domain.site import Site
+from cackled.importing.format_detection import HEAD, guess
 from cackled.importing.formats import Format, Imports
 from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
 from cackled.importing.run import Options
 from cackled.transfers.file_store import MOST_FILE, MOST_PIECE, Pieces
-from cackled.transfers.format_detection import HEAD, guess
 
 # Formats by name, each with its product.
 Formats = dict[str, tuple[str, Imports, Format]]

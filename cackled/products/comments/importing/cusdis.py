@@ -11,7 +11,7 @@ from typing import Any
 from cackled.importing.formats import Format
 from cackled.importing.records import Author, BadFile, Left, Page, Record
 from cackled.importing.source import Source
-from cackled.importing.sqlite_file import is_sqlite, opened, rows, tables
+from cackled.importing.sqlite_file import chosen, is_sqlite, opened, rows, tables
 from cackled.importing.values import (
     flag_of,
     id_of,
@@ -25,6 +25,10 @@ from cackled.importing.values import (
 )
 from cackled.products.comments.importing.record import ImportedComment, State
 
+# What is read of its tables.
+_PAGE = ("id", "slug", "url", "title")
+_COMMENT = ("id", "page_id", "created_at", "deleted_at", "moderator_id", "by_nickname", "by_email", "content",
+            "approved", "parent_id")  # fmt: skip
 _PREFIXES = {
     # Pages, and the comments that lie beside them.
     "projects": ("projects.item.pages.item", ""), "pages": ("pages.item", "comments.item"),
@@ -109,14 +113,18 @@ def _comment(one: Mapping[str, Any], page: str, parent: str = "") -> Record:
 
 def _read_database(source: Source) -> Iterator[Record]:
     with opened(source) as db:
-        known = {name.lower(): name for name in tables(db)}
+        there = tables(db)
+        known = {name.lower(): name for name in there}
         pages = known.get("pages") or known.get("page")
         comments = known.get("comments") or known.get("comment")
         if pages is None or comments is None:
             raise BadFile("The database has no tables pages and comments.")
-        for row in rows(db, source, f'select * from "{pages}"'):
+        of_pages, of_comments = chosen(there[pages], *_PAGE), chosen(there[comments], *_COMMENT)
+        if not of_pages or not of_comments:
+            raise BadFile("The tables pages and comments have no columns that are known.")
+        for row in rows(db, source, f'select {of_pages} from "{pages}"'):
             yield _page(_named({name: row[name] for name in row.keys()}))  # noqa: SIM118 - a Row's values are iterated
-        for row in rows(db, source, f'select * from "{comments}"'):
+        for row in rows(db, source, f'select {of_comments} from "{comments}"'):
             yield _comment(_named({name: row[name] for name in row.keys()}), "")  # noqa: SIM118
 
 

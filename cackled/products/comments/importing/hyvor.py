@@ -31,6 +31,8 @@ from cackled.products.comments.importing.record import ImportedComment, Markup, 
 _STATES: dict[str, State] = {"published": "approved", "pending": "pending", "spam": "spam", "deleted": "deleted"}
 # Rich texts lie no deeper.
 DEEPEST = 30
+# Of one text, and marks of it.
+MOST_TEXT, MOST_MARKS = 100_000, 20
 
 
 def read(source: Source) -> Iterator[Record]:
@@ -124,8 +126,8 @@ def rich_html(node: object, depth: int = 0) -> str:
     attributes = node.get("attrs") if isinstance(node.get("attrs"), dict) else {}
     assert isinstance(attributes, dict)
     if kind == "text":
-        html = escape(text_of(node.get("text")))
-        for mark in node["marks"] if isinstance(node.get("marks"), list) else ():
+        html = escape(text_of(node.get("text"))[:MOST_TEXT])
+        for mark in node["marks"][:MOST_MARKS] if isinstance(node.get("marks"), list) else ():
             if not isinstance(mark, dict):
                 continue
             name = text_of(mark.get("type"))

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from cackled.importing.formats import Format
 from cackled.importing.records import Author, Left, Page, Record
 from cackled.importing.source import Source
-from cackled.importing.sqlite_file import is_sqlite, need, opened, rows
+from cackled.importing.sqlite_file import chosen, is_sqlite, need, opened, rows
 from cackled.importing.values import count_of, id_of, json_children, json_parents, shelf, text_of, time_of
 from cackled.products.comments.importing.record import ImportedComment, State
 
+_COLUMNS = ("tid", "id", "parent", "created", "modified", "mode", "remote_addr", "text", "author", "email", "website",
+            "likes", "dislikes")  # fmt: skip
 _STATES: dict[int, State] = {1: "approved", 2: "pending", 4: "deleted"}
 
 
@@ -27,11 +29,11 @@ def read(source: Source) -> Iterator[Record]:
     with opened(source) as db:
         need(db, "threads", "id", "uri", "title")
         # Older releases had fewer.
-        need(db, "comments", "tid", "id", "created", "text")
+        there = chosen(need(db, "comments", "tid", "id", "created", "text"), *_COLUMNS)
         for thread in rows(db, source, "select id, uri, title from threads"):
             yield Page(id=str(thread["id"]), url=_address(text_of(thread["uri"])), key=text_of(thread["uri"]),
                        title=text_of(thread["title"]))  # fmt: skip
-        for one in rows(db, source, "select * from comments order by id"):
+        for one in rows(db, source, f"select {there} from comments order by id"):
             yield _comment(one)
 
 

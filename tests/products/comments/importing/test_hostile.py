@@ -10,8 +10,14 @@ import json
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+from msgspec.structs import replace
+
+from cackled.importing.format_detection import guess
 from cackled.importing.formats import Parts
 from cackled.importing.html_text import to_markdown
 from cackled.importing.mapping import UrlMap
@@ -19,9 +25,9 @@ from cackled.importing.records import BadFile
 from cackled.importing.source import MOST_VALUE, Source
 from cackled.importing.spool import Spool
 from cackled.products.comments.importing.writer import CommentWriter
-from cackled.transfers.format_detection import guess
 from tests.products.comments.importing import test_formats as samples
 from tests.products.comments.importing.common import FORMATS, NOW, ImportCase, lines
+from tests.products.comments.importing.tree_writers import Comment, formats
 
 ISSO_JSON = [{"id": "/a", "title": "A", "comments": [
     {"id": 1, "author": "Ann", "email": "a@b.example", "created": "2020-01-01 00:00:00", "text": "one"}]}]  # fmt: skip
@@ -196,6 +202,47 @@ class FilesTests(ImportCase):
             self.read("isso", whole[:at] + b"\xd3\x7f" * 8 + whole[at + 16 :])
             self.read("isso", whole[:at])
 
+    def test_columns(self) -> None:
+        """What a database computes, or has beside what is asked for, is not read, however large."""
+        boom = "blob generated always as (zeroblob(60000000)) virtual"
+        isso = samples.ISSO.replace("notification INTEGER DEFAULT 0", f"boom {boom}, notification INTEGER DEFAULT 0")
+        isso = isso.replace("INSERT INTO comments", "INSERT INTO comments(tid,id,parent,created,modified,mode,remote_addr,text,"
+                            "author,email,website,likes,dislikes,voters,notification)")  # fmt: skip
+        large = isso + "update comments set voters = zeroblob(3000000);"
+        for sql in (isso, large):
+            self.assertEqual(self.read("isso", database(sql)).items, 5)
+        cusdis = ("create table pages(id, slug, url, title, x); insert into pages values ('p', '/a', '', 'A', zeroblob(9000000));"
+                  f"create table comments(id, pageId, content, approved, boom {boom});"
+                  "insert into comments values ('1', 'p', 'x', 1);")  # fmt: skip
+        self.assertEqual(self.read("cusdis", database(cusdis)).items, 1)
+        self.assertIn("no columns", self.read("cusdis", database("create table pages(x); create table comments(y);")))
+        virtual = ("create table threads(id, uri, title);"
+                   "create virtual table comments using fts5(tid, id, created, text, content='forever');"
+                   "create view forever as with recursive c(x) as (select 1 union all select x + 1 from c) select 1 tid, x id, 1 created, "
+                   "'' text, x rowid from c;")  # fmt: skip
+        self.assertIn("no table comments", self.read("isso", database(virtual)))
+
+    def test_stars(self) -> None:
+        """A map of addresses takes no longer than it is long; the first star takes as much as it can."""
+        begun = perf_counter()
+        urls = UrlMap([("/" + "*a" * 200 + "*b", "/x*")])
+        self.assertEqual(urls.find("/" + "a" * 900), "/" + "a" * 900)
+        self.assertLess(perf_counter() - begun, 5)
+        urls = UrlMap([("/*/b*c", "/n/*-*"), ("*", "/all")])
+        for old, new in (("/1/b/2/bxc", "/n/1/b/2-x"), ("/1/bc", "/n/1-"), ("/1/b", "/all"), ("/b", "/all")):
+            self.assertEqual(urls.find(old), new, old)
+        self.assertEqual(UrlMap([("/ab*ba", "/n")]).find("/aba"), "/aba")
+        with self.assertRaisesRegex(BadFile, "lines with stars"):
+            UrlMap((f"/{n}*", "/x") for n in range(1_001))
+
+    def test_marks(self) -> None:
+        """Marks of a rich text are as many as somebody means."""
+        node = {"type": "text", "text": "x" * 1_000_000, "marks": [{"type": "bold"}] * 100_000}
+        body = json.dumps({"type": "doc", "content": [{"type": "paragraph", "content": [node]}]})
+        begun = perf_counter()
+        self.assertEqual(self.read("hyvor", json.dumps([{"id": 1, "page_id": 1, "body": body}])).left, {"no-page": 1})
+        self.assertLess(perf_counter() - begun, 10)
+
     def test_deep(self) -> None:
         """Elements in elements, spaces and marks in a row: the work grows as the text does, not as its square."""
         for piece in ("<blockquote>", "<ul><li>", "<div>", "<b>", "<a href='http://a.example/'>", "<code>"):
@@ -253,3 +300,85 @@ class WrittenTests(ImportCase):
         self.check_sound()
         again = await self.bring("artalk", json.dumps(made))
         self.assertEqual((again.added, again.present), (0, 8))
+
+    async def test_wrong_format(self) -> None:
+        """A file of another system than was said brings nothing, or is refused by its name; nothing breaks."""
+        one = Comment(0, "/a", -1, "Ann", "x", "approved")
+        for written in formats():
+            content = written.write([one, replace(one, number=1, parent=0)])
+            for name in FORMATS:
+                if name == written.name:
+                    continue
+                try:
+                    report = await self.bring(name, content, dry=True, host="https://example.test")
+                except BadFile as error:
+                    self.assertLess(len(str(error)), 300)
+                    continue
+                known = guess(content, frozenset(FORMATS))
+                self.assertTrue(report.items or known in ("", name), (written.name, name))
+        with self.assertRaisesRegex(BadFile, r"Nothing in the file is what Valine.* it looks like waline"):
+            await self.bring("valine", next(one for one in formats() if one.name == "waline").write([one]))
+        self.assertEqual((await self.run_now()).state, "failed")
+        # An export that has none is none of another system.
+        report = await self.bring("waline", '{"type":"waline","version":1,"data":{"Comment":[]}}')
+        self.assertEqual((report.items, report.added), (0, 0))
+
+    async def test_deep_threads(self) -> None:
+        """Answers some thousand deep come and go; a tail leads into a circle of thousands, which is cut once."""
+        made = [{**ARTALK[0], "id": str(n), "rid": str(n - 1), "content": "x"} for n in range(1, 3_001)]
+        report = await self.bring("artalk", json.dumps(made[::-1]))
+        self.assertEqual((report.added, report.changed), (3_000, {}))
+        self.assertEqual(self.sql("select max(depth), max(n_thread) from comment"), [(2_999, 2_999)])
+        await self.undo()
+        self.assertEqual(self.sql("select count(*) from comment"), [(0,)])
+        made[0]["rid"] = "3000"
+        tail = {**ARTALK[0], "id": "tail", "rid": "1500"}
+        report = await self.bring("artalk", json.dumps([*made, tail]), dry=True, label="circle")
+        self.assertEqual((report.items, report.changed), (3_001, {"circle": 1}))
+
+    async def test_no_room(self) -> None:
+        """Where the spool can't be written the import fails with a line that says so, and may be begun again."""
+
+        def full(*given: Any) -> Any:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with self.patched(Spool, "fill", full), self.assertRaisesRegex(BadFile, "disk is full"):
+            await self.bring("artalk", json.dumps(ARTALK))
+        self.assertEqual((await self.run_now()).state, "failed")
+        report = await self.bring("artalk", json.dumps(ARTALK))
+        self.assertEqual(report.added, 1)
+
+    async def test_file_changes(self) -> None:
+        """A file that is another by the second look, or gone: an end with a reason, or what both looks agree on."""
+        text = json.dumps(samples.COMMENTO)
+        opened = Source.open
+        for other in (b"", b"{", json.dumps({**samples.COMMENTO, "comments": []}).encode(), None):
+            path = self.file(text)
+            looks = 0
+
+            def changing(source: Source, path: Path = path, other: bytes | None = other) -> Any:
+                nonlocal looks
+                looks += 1
+                if looks == 3:
+                    path.unlink()
+                    if other is not None:
+                        path.write_bytes(other)
+                return opened(source)
+
+            with self.patched(Source, "open", changing):
+                try:
+                    report = await self.bring("commento", path, dry=True)
+                    self.assertEqual(report.items, 0)
+                except BadFile as error:
+                    self.assertLess(len(str(error)), 300)
+            self.assertGreaterEqual(looks, 3)
+
+    @contextmanager
+    def patched(self, what: Any, name: str, by: Any) -> Iterator[None]:
+        """*by* in the place of an attribute, for a while."""
+        was = getattr(what, name)
+        setattr(what, name, by)
+        try:
+            yield
+        finally:
+            setattr(what, name, was)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from cackled.importing.source import wide
+from cackled.importing.source import Source, wide
 
 # Bytes of the head that are looked at, once it is unpacked.
 HEAD = 65_536
@@ -34,6 +34,7 @@ _SIGNS: tuple[tuple[str, tuple[bytes, ...]], ...] = (
     ("valine", (rb'"(?:objectId|_id)"\s*:', rb'"(?:comment|nick)"\s*:')),
     ("isso", (rb'"(?:id|title)"\s*:', rb'"comments"\s*:', rb'"author"\s*:')),
 )
+NAMES = frozenset((*(name for name, _ in _SIGNS), "reviews"))
 
 
 def unpacked(head: bytes) -> bytes:
@@ -44,6 +45,13 @@ def unpacked(head: bytes) -> bytes:
         return zlib.decompressobj(31).decompress(head, HEAD)
     except zlib.error:
         return b""
+
+
+def another(source: Source, format: str) -> str:
+    """The name of the format that a file looks like, where that is not *format*; ``""`` otherwise."""
+    with source.open() as file:
+        found = guess(file.read(HEAD), NAMES)
+    return "" if found == format else found
 
 
 def guess(head: bytes, formats: frozenset[str]) -> str:
