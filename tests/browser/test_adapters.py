@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -52,7 +51,8 @@ class HostCase(BrowserCase):
     def setUp(self) -> None:
         super().setUp()
         if HostCase.daemon is None or HostCase.pages is None:
-            HostCase.daemon, HostCase.pages = Daemon(), Pages()
+            HostCase.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+            HostCase.pages = Pages()
         self.url, self.there = HostCase.daemon.url, HostCase.pages.url
 
     def host(self, path: str, body: str, *, wait: str = ".mc-header", files: dict[str, str] | None = None):
@@ -65,11 +65,8 @@ class HostCase(BrowserCase):
         return self.page(self.there + path, context=self.context(locale="en-US"), wait=wait)
 
     def write(self, key: str, text: str) -> None:
-        """Somebody writes a comment, when others of this address have left room for it."""
+        """Somebody writes a comment."""
         answer = Visitor(self.url).post(key, text)
-        while answer.status == 429:
-            time.sleep(float(answer.headers["retry-after"]))
-            answer = Visitor(self.url).post(key, text)
         self.assertEqual(answer.status, 201, answer.body)
 
 

@@ -68,7 +68,7 @@ class ToolTests(ConsoleCase):
         chat = self.start("Cleo", "Hi")
         self.row(ann, "Cleo").click()
         ann.get_by_role("button", name="Take", exact=True).click()
-        ann.get_by_role("button", name="Close", exact=True).first.wait_for()
+        ann.locator(".talk-head").get_by_role("button", name="Close").wait_for()
         field = ann.locator(".composer textarea")
         field.fill("Sure thing")
         field.evaluate("node => node.setSelectionRange(4, 4)")
