@@ -230,7 +230,7 @@ function One({run, base, formats, onDone}) {
     <h3 id=${heading}><bdi>${run.name || title || run.id}</bdi></h3>
     <p>
       <${Mark} kind=${KINDS[run.state] || ''}>${t(`transfer.state.${run.state}`)}<//>
-      ${run.dry && html` <${Mark}>${t('transfer.dry.mark')}<//>`} ${title} · ${bytes(run.size)} ·
+      ${run.dry && html` <${Mark}>${t('transfer.dry.mark')}<//>`} ${title} · ${bytes(run.size)} ·${' '}
       <bdi>${run.who}</bdi> · <${When} at=${run.created} />
     </p>
     ${moves && html`<${Progress} label=${t(`transfer.state.${run.state}`)} done=${done} total=${total} />`}
