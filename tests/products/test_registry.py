@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled import config
 from cackled.api.router import Table
 from cackled.config import ConfigError, Limits, Rate
+from cackled.features import FEATURES
 from cackled.products import PRODUCTS
 from cackled.products.product import Limit, Product
 from cackled.products.registry import Registry
@@ -24,10 +25,10 @@ class RegistryTests(SynchronousTestCase):
         self.assertRaises(ValueError, Registry, (Product(name="a"), Product(name="a")))
 
     def test_limits_of_routes(self) -> None:
-        """Every route of a product draws from a limit that is declared."""
+        """Every route of a product draws from a limit that is declared, by it or by a feature (uploads)."""
         registry = Registry(PRODUCTS)
         Table(registry.routes)
-        names = {limit.name for limit in registry.limits(Limits())}
+        names = {limit.name for limit in Registry((*PRODUCTS, *FEATURES)).limits(Limits())}
         self.assertLessEqual({route.limit for route in registry.routes if route.limit}, names)
 
     def limits(self, toml: str = "", products: tuple[Product, ...] = PRODUCTS) -> dict[str, Any]:
