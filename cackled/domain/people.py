@@ -72,6 +72,14 @@ SELECT_IMPORTED_PICTURE = Query(
     "select a.picture from import_author a where a.site_id = $1 and a.visitor_id = $2 and a.picture <> '' limit 1",
     ("int", "bigint"),
 )
+DROP_IMPORTED_PICTURE = Query(
+    "drop_imported_picture",
+    """
+    update import_author a set picture = '' where a.site_id = $1 and a.visitor_id = $2 and a.picture <> ''
+    returning a.visitor_id
+    """,
+    ("int", "bigint"),
+)
 SELECT_NAME = Query(
     "select_name_taken", "select taken, person from name_taken($1, $2, $3)", ("int", "bigint", "text")
 )
@@ -273,6 +281,10 @@ class People:
             SELECT_IMPORTED_PICTURE, self._site.id, visitor, preference=ReadPreference.NEAREST
         )
         return str(rows.rows[0][0]) if rows.rows else ""
+
+    async def drop_imported_picture(self, visitor: int) -> bool:
+        """Remove the picture that an import brought; whether there was one."""
+        return bool(await self._database.write(DROP_IMPORTED_PICTURE, self._site.id, visitor))
 
     async def author(self, session: Session, name: str) -> str:
         """The name that *session* writes under: a person's own, whatever *name* says; a guest's *name*, which is clean.

@@ -54,8 +54,9 @@ async def delete_picture(call: Call) -> PersonAnswer:
 
 async def remove_picture(call: Call) -> None:
     """Remove the picture that a visitor uploaded of themselves."""
-    visitor = call.number("visitor")
-    if await call.service(People).set_picture(visitor, ""):
+    visitor, people = call.number("visitor"), call.service(People)
+    # An author who never signed in has what an import brought.
+    if await people.drop_imported_picture(visitor) or await people.set_picture(visitor, ""):
         await call.service(Audit).record(call.colleague, "picture.removed", f"visitor:{visitor}")
 
 

@@ -55,7 +55,7 @@ FIND_REPORTS = Query("find_picture_reports", "select find_picture_reports($1, $2
 SELECT_ITEMS = Query(
     "select_picture_items",
     f"""
-    select r.id, r.version, r.status, r.seen, r.visitor_id, p.name, picture_source(p) = r.source,
+    select r.id, r.version, r.status, r.seen, r.visitor_id, p.name, p.source = r.source,
       md5(r.source), to_char(r.created_at at time zone 'UTC', {_TIME}), r.n_flags, (
         select coalesce(json_agg(json_build_object(
           'visitor', f.visitor_id::text, 'reason', f.reason, 'at', to_char(f.created_at at time zone 'UTC', {_TIME}),
@@ -68,7 +68,7 @@ SELECT_ITEMS = Query(
           from picture_flag g where g.site_id = $1 and g.report_id = r.id order by g.created_at desc limit 10
         ) f where r.n_flags > 0),
       c.who, c.name, to_char(c.until at time zone 'UTC', {_TIME})
-    from picture_report r join person p on p.site_id = $1 and p.visitor_id = r.visitor_id
+    from picture_report r cross join lateral pictured($1, r.visitor_id) p
     left join moderation_claim c on c.site_id = $1 and c.item = 'picture:' || r.id and c.until > now()
     where r.site_id = $1 and r.id = any($2)
     """,

@@ -1,11 +1,22 @@
 -- Reports of people's pictures: made by visitors, decided by moderators.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Which picture a person shows, as `author_extra` chooses it; '' for none, and for those of staff, which are no visitors'.
 create or replace function picture_source(p person) returns text language sql immutable parallel safe as $$
   select case when p.staff_picture <> '' then '' when p.picture <> '' then 'own:' || p.picture
     when p.avatar <> '' then 'web:' || p.avatar
     when p.gravatar and p.email_verified and p.email <> '' then 'mail:' || md5(lower(p.email)) else '' end
+$$;
+
+-- A person by name and mail, with the picture that they show; an imported author, who is none, with what their import brought.
+create or replace function pictured(p_site int, p_visitor bigint) returns table (name text, email text, source text)
+language sql stable as $$
+  select p.name, p.email, picture_source(p) from person p where p.site_id = p_site and p.visitor_id = p_visitor
+  union all
+  (select a.name, a.email, case when a.picture = '' then '' else 'own:' || a.picture end from import_author a
+   where a.site_id = p_site and a.visitor_id = p_visitor
+     and not exists (select from person p where p.site_id = p_site and p.visitor_id = p_visitor)
+   order by a.picture = '' limit 1)
 $$;
 
 -- Report the picture of p_visitor; each reporter counts once for each picture. Of somebody whom nobody is to hear nothing
@@ -20,7 +31,8 @@ begin
   if banned = 'ban' then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
-  select picture_source(x) into shown from person x where x.site_id = p_site and x.visitor_id = p_visitor for share;
+  perform from person x where x.site_id = p_site and x.visitor_id = p_visitor for share;
+  select x.source into shown from pictured(p_site, p_visitor) x;
   if coalesce(shown, '') = '' or p_by = p_visitor then
     raise exception using errcode = 'CK404', message = 'picture';
   elsif banned is not null then
@@ -51,7 +63,10 @@ begin
   where p.site_id = p_site and p.visitor_id = p_visitor and picture_source(p) = p_source;
   if found then
     insert into outbox (site_id, kind, body) values (p_site, 'people', concat('{"visitor":"', p_visitor, '","from":"0"}'));
+    return;
   end if;
+  update import_author a set picture = ''
+  where a.site_id = p_site and a.visitor_id = p_visitor and a.picture <> '' and 'own:' || a.picture = p_source;
 end
 $$;
 
@@ -147,9 +162,9 @@ create or replace function find_picture_reports(p_site int, p_find text, p_limit
 language sql stable as $$
   with f as materialized (select p_find::json as j)
   select r.id
-  from f, picture_report r join person p on p.site_id = p_site and p.visitor_id = r.visitor_id
+  from f, picture_report r cross join lateral pictured(p_site, r.visitor_id) p
   where r.site_id = p_site
-    and (r.status > 0 or picture_source(p) = r.source)
+    and (r.status > 0 or p.source = r.source)
     and (j -> 'states' is null or r.status in (select x::int from json_array_elements_text(j -> 'states') x))
     and (j ->> 'unseen' is null or (not r.seen and r.status < 2))
     and (j ->> 'flagged' is null or (r.status < 2 and r.n_flags > 0))

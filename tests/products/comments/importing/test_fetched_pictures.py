@@ -29,9 +29,10 @@ from cackled.products.comments import imported_pictures
 from cackled.products.comments.imported_pictures import ImportedPictures
 from cackled.products.comments.importing import IMPORTS
 from cackled.products.product import OutboxParts
-from tests.api.common import ApiCase
+from tests.api.common import ORIGIN, ApiCase
 from tests.media import corpus
 from tests.support.picture_server import PictureServer
+from tests.support.staff import sign_in
 
 clock: Any = reactor
 FORMATS = {one.name: one for one in IMPORTS.formats}
@@ -365,6 +366,30 @@ class AuthorTests(FetchCase):
         await self.application.erasures.erase(1, author)
         self.assertEqual(self.sql("select count(*) from import_picture"), [(0,)])
         self.assertEqual(self.there.asked, {"/me.png": 1})
+
+    async def test_moderated(self) -> None:
+        """Readers can report it, and moderators remove it: from the queue, and at once."""
+        self.there.pages["/me.png"] = 200, corpus.picture("PNG", (64, 64))
+        mo = await sign_in(self, "moderator", name="Mo")
+        await self.bring("one", avatars=True, avatarSrc=self.link("/me.png"))
+        await self.deliver(later=True)
+        author = (await self.shown())[0]["author"]["id"]
+        flag = f"/api/v1/sites/1/visitors/{author}/picture/flags"
+        reported = await self.ask("POST", flag, {"reason": "rude"}, origin=ORIGIN, authorization=await self.visitor())
+        self.assertEqual(reported.status, 201, reported)
+        items = (await mo.ask("GET", "/api/v1/sites/1/moderation/items?state=pending")).json()["items"]
+        (item,) = (one for one in items if one["id"].startswith("picture:"))
+        self.assertEqual((item["author"]["id"], item["author"]["name"]), (author, "Ann"))
+        body = {"action": "reject", "items": [item["id"]], "versions": {item["id"]: item["version"]}}
+        self.assertEqual((await mo.ask("POST", "/api/v1/sites/1/moderation/actions", body)).status, 200)
+        self.assertIsNone((await self.shown())[0]["author"]["avatar"])
+        self.assertEqual(self.sql("select count(*) from media"), [(0,)])
+        await self.bring("two", avatars=True, avatarSrc=self.link("/me.png"), id="two", userId="u2")
+        await self.deliver(later=True)
+        author = (await self.shown())[1]["author"]
+        self.assertEqual((await self.ask("GET", author["avatar"])).status, 200)
+        self.assertEqual((await mo.ask("DELETE", f"/api/v1/sites/1/visitors/{author['id']}/picture")).status, 204)
+        self.assertEqual((await self.ask("GET", author["avatar"])).status, 404)
 
     async def test_removed_by_itself(self) -> None:
         """Where operators remove the picture, comments show it no more."""
