@@ -126,6 +126,9 @@ class Chats:
             }  # fmt: skip
         elif what == "typing":
             return 204, b""
+        elif what == "logout":
+            self.bodies.append({"logout": chat.id})
+            return 204, b""
         elif what == "visit":
             self.bodies.append({"visit": body})
             return 204, b""

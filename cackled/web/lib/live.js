@@ -204,8 +204,13 @@ function heard(event) {
 
 function start() {
   if (bus || link) return;
-  if (!window.BroadcastChannel || !navigator.locks) return own();
-  bus = new BroadcastChannel('cackle:' + loader.origin);
+  if (!navigator.locks) return own();
+  try {
+    bus = new BroadcastChannel('cackle:' + loader.origin);
+  } catch {
+    // None here, or refused together with storage.
+    return own();
+  }
   bus.onmessage = heard;
   navigator.locks
     .request('cackle:' + loader.origin, () => {

@@ -1,6 +1,6 @@
 /* The launcher of the chat: a round button that is fetched alone, and `Cackle.Chat`, whose calls may stand in a queue
    before anything is loaded. The panel comes at the first opening, or where a conversation goes on. */
-import {href, loader, Promise} from '../../../web/lib/loader.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
 /** @typedef {ReturnType<typeof makeCore>} Core */
@@ -8,23 +8,30 @@ import {href, loader, Promise} from '../../../web/lib/loader.js';
 
 /* The launcher's own look: its page may forbid styles in attributes and elements. */
 const LOOK = `:host{all:initial}
-.r{--accent:var(--mc-accent,#2f5fd0);--on:var(--mc-on-accent,#fff);font:15px/1.45 var(--mc-font,system-ui)}
+.r{--accent:var(--mc-accent,#2f5fd0);--on:var(--mc-on-accent,#fff)}
 .b{all:unset;position:fixed;z-index:2147483;width:56px;height:56px;border-radius:50%;display:grid;place-items:center;cursor:pointer;background:var(--accent);color:var(--on);box-shadow:0 4px 20px #0005;inset-block-end:var(--y,0px);inset-inline-end:var(--x,0px);margin:20px calc(20px + env(safe-area-inset-right)) calc(20px + env(safe-area-inset-bottom)) calc(20px + env(safe-area-inset-left))}
 .start .b{inset-inline:var(--x,0px) auto}
 .b:focus-visible{outline:2px solid var(--accent);outline-offset:3px}
 svg{width:26px;fill:none;stroke:currentColor;stroke-width:1.7}
-.n{position:absolute;inset-block-start:-4px;inset-inline-end:-4px;padding:0 7px;font:12px/22px system-ui;border-radius:11px;background:#c62033;color:#fff}
-.b[hidden]{display:none}
+.n{white-space:nowrap;position:absolute;inset-block-start:-4px;inset-inline-end:-4px;padding:0 7px;font:12px/22px system-ui;border-radius:11px;background:#c62033;color:#fff}
+.b[hidden],.n:empty{display:none}
 @media(forced-colors:active){.b{border:2px solid}}`;
 const BUBBLE = 'M21 12a8 8 0 0 1-12 7l-5 1 2-4a8 8 0 1 1 15-4z';
 const CROSS = 'M6 6l12 12M18 6L6 18';
 // "Chat" (chatShort of the catalogues) where it is written otherwise.
 const NAMES = {ar: 'محادثة', he: 'צ׳אט', ja: 'チャット', pl: 'Czat', ru: 'Чат', tr: 'Sohbet', uk: 'Чат', zh: '聊天'};
-// What the panel does; the rest the launcher does itself. With the first two it is loaded.
+// What the panel does; the rest the launcher does itself. With the first two it is loaded; the next two hold at once.
 const CALLS =
-  'send prefill identify logout reset setAttributes deleteAttribute addTag removeTag trackEvent setPage setDepartment setTheme mute endChat'.split(
+  'send prefill logout reset identify setAttributes deleteAttribute addTag removeTag trackEvent setPage setDepartment setTheme mute endChat'.split(
     ' ',
   );
+
+/**
+ * What nobody waits for is fetched until it can be had.
+ * @param {string} name
+ * @param {() => void} f
+ */
+const surely = (name, f) => loader.lazy(name).then(f, () => setTimeout(surely, 9e3, name, f));
 
 /** @param {import('../../../web/lib/loader.js').Mounted} mounted */
 function makeCore(mounted) {
@@ -48,12 +55,16 @@ function makeCore(mounted) {
   let memory = loader.load(key) || {};
   /** @type {BroadcastChannel | null} */
   let bus = null;
-  if (window.BroadcastChannel) (bus = new BroadcastChannel(key)).onmessage = event => heard(event.data);
+  try {
+    (bus = new BroadcastChannel(key)).onmessage = event => heard(event.data);
+  } catch {
+    // None here, or refused together with storage.
+  }
 
   const core = {
     site,
     options,
-    lang: mounted.lang,
+    lang: '',
     shadow,
     root,
     button,
@@ -61,7 +72,6 @@ function makeCore(mounted) {
     unread: 0,
     status: 'offline',
     started: false,
-    ready: false,
     /** @type {ChatPanel | null} */
     panel: null,
     /** @type {any} the answer to the first request */
@@ -95,10 +105,7 @@ function makeCore(mounted) {
     },
     /** @param {number} n */
     setUnread(n) {
-      if (n !== core.unread) core.fire('unread', n);
-      core.unread = n;
-      badge.hidden = !n;
-      badge.textContent = '' + n;
+      if (n !== core.unread) core.fire('unread', (core.unread = n));
       name();
     },
     /** @param {string} status */
@@ -108,6 +115,7 @@ function makeCore(mounted) {
     },
     /** What the launcher is called; the panel has it in the visitor's language. */
     label: '',
+    heard,
     name,
     /** @param {boolean} on */
     async toggle(on, quiet = false) {
@@ -119,13 +127,17 @@ function makeCore(mounted) {
       core.fire(on ? 'open' : 'close');
       if (on) {
         try {
-          (await load()).show(quiet);
+          await load();
+          /** @type {ChatPanel} */ (core.panel).show(quiet);
         } catch {
           core.toggle(false, true);
           core.fire('error');
+          // Whoever wanted it presses once more. The words of the page's language may have come, unlike the rest.
+          name(((loader.locales || 0)[short()] || 0).network || 'Offline');
         }
       } else if (core.panel) core.panel.hide(quiet);
     },
+    goOn,
     load,
     speak,
     async ask() {
@@ -139,6 +151,48 @@ function makeCore(mounted) {
       core.setStatus(chat.status);
       return chat;
     },
+    begin() {
+      if (core.started) return;
+      core.started = true;
+      place();
+      // A letter's link (redeem.js), or the cookie of another subdomain (sharing.js).
+      if (memory.chat || memory.open || /cackled?.chat/.test(location.hash + (options.cookieDomain && document.cookie)))
+        goOn();
+      if (memory.open && innerWidth > 500) core.toggle(true, true);
+      const ask = () =>
+        core.ask().then(
+          chat => {
+            if (Object(chat.invitations).length && !memory.chat)
+              surely('chatrules.js', () => /** @type {any} */ (loader).chatRules(core, chat.invitations));
+          },
+          () => {},
+        );
+      // A page that is never idle must not keep the chat from being offered.
+      if ('requestIdleCallback' in window) requestIdleCallback(ask, {timeout: 2000});
+      else setTimeout(ask);
+    },
+    /** @param {any[]} call */
+    later(call) {
+      (core.panel || waiting).push(call);
+    },
+    /**
+     * @param {string} name
+     * @param {(data: any) => void} f
+     * @param {boolean} [once]
+     */
+    on(name, f, once) {
+      if (name === 'ready' && core.api) f(core.api);
+      else listeners.push({name, f, once});
+    },
+    /**
+     * @param {string} name
+     * @param {(data: any) => void} [f]
+     */
+    off(name, f) {
+      listeners = listeners.filter(one => one.name !== name || (f && one.f !== f));
+    },
+    /** @type {Record<string, any> | null} */
+    api: null,
     drop() {
       host.remove();
       observer.disconnect();
@@ -147,14 +201,16 @@ function makeCore(mounted) {
     },
   };
 
-  function name() {
-    button.setAttribute('aria-label', core.unread ? core.label + ' ' + core.unread : core.label);
+  /** @param {number | string} [more] beside its name: what was not read, or went wrong */
+  function name(more = core.unread || '') {
+    badge.textContent = /** @type {string} */ (more);
+    button.setAttribute('aria-label', more ? core.label + ' ' + more : core.label);
   }
   /** @param {Record<string, any>} values what another tab did */
   function heard(values) {
     Object.assign(memory, values);
     if ('open' in values && core.started) core.toggle(values.open, true);
-    if ('chat' in values && memory.chat && core.started) load();
+    if ('chat' in values && memory.chat && core.started) goOn();
     if (core.panel) core.panel.heard(values);
   }
 
@@ -169,39 +225,37 @@ function makeCore(mounted) {
     core.label = text(options.launcherTitle) || /** @type {any} */ (NAMES)[short()] || 'Chat';
     name();
     root.dir = /^(ar|he|fa|ur)/.test(lang) ? 'rtl' : 'ltr';
-    if (!core.panel) return;
-    away();
-    load().then(panel => core.open && panel.show(true));
+    if (core.panel) core.panel.speak();
+  }
+  /** A conversation goes on without anybody's doing, whenever its files can be had. */
+  function goOn() {
+    if (core.started) load().catch(() => setTimeout(goOn, 9e3));
   }
   /** @returns {Promise<ChatPanel>} */
   function load() {
     if (loading) return loading;
-    button.ariaBusy = 'true';
+    name();
     const {locales} = loader.config;
-    const sheets = loader.paths('chatpanel.css').map(
-      one =>
-        new Promise((onload, onerror) => {
-          const link = Object.assign(document.createElement('link'), {rel: 'stylesheet', onload, onerror});
-          link.href = href(one);
-          shadow.append(link);
-        }),
-    );
     loading = Promise.all([
       loader.lazy('chatpanel.js'),
       locales.includes(short()) && loader.lazy('chatwords-' + short() + '.js'),
-      ...sheets,
-    ]).then(() => {
+      ...loader.paths('chatpanel.css').map(async path => {
+        const answer = await loader.get(loader.config.path + path);
+        if (!answer.ok) throw answer;
+        return answer.text();
+      }),
+    ]).then(([, , ...sheets]) => {
+      sheet.replaceSync(LOOK + sheets.join(''));
       const panel = (core.panel = /** @type {any} */ (loader).chatPanel(core));
-      waiting.splice(0).map(([call, ...args]) => panel.call(call, args));
+      waiting.splice(0).map(panel.push, panel);
       return panel;
     });
-    loading.catch(() => (loading = null)).then(() => (button.ariaBusy = null));
+    loading.catch(() => (loading = null));
     return loading;
   }
 
   button.className = 'b';
   badge.className = 'n';
-  badge.hidden = true;
   svg.setAttribute('viewBox', '0 0 24 24');
   path.setAttribute('d', BUBBLE);
   svg.append(path);
@@ -216,52 +270,13 @@ function makeCore(mounted) {
   shadow.adoptedStyleSheets = [sheet];
   shadow.append(root);
   // Beside the body, so that pages which swap it, or transform it, don't touch the chat.
-  const place = () => host.isConnected || document.documentElement.append(host);
+  const place = () => {
+    if (!host.isConnected) document.documentElement.append(host);
+    // Some put another element in the root's place.
+    [document, document.documentElement].map(one => observer.observe(one, {childList: true}));
+  };
   const observer = new MutationObserver(place);
-  return Object.assign(core, {
-    begin() {
-      if (core.started) return;
-      core.started = true;
-      place();
-      observer.observe(document.documentElement, {childList: true});
-      if (memory.chat || memory.open || /#cackled-chat=/.test(location.hash)) load();
-      if (memory.open && innerWidth > 500) core.toggle(true, true);
-      const ask = () =>
-        core.ask().then(
-          chat => {
-            if (Object(chat.invitations).length && !memory.chat)
-              loader.lazy('chatrules.js').then(() => /** @type {any} */ (loader).chatRules(core, chat.invitations));
-          },
-          () => {},
-        );
-      // A page that is never idle must not keep the chat from being offered.
-      if ('requestIdleCallback' in window) requestIdleCallback(ask, {timeout: 2000});
-      else setTimeout(ask);
-    },
-    /** @param {any[]} call */
-    later([call, ...args]) {
-      if (core.panel) core.panel.call(call, args);
-      else waiting.push([call, ...args]);
-    },
-    /**
-     * @param {string} name
-     * @param {(data: any) => void} f
-     * @param {boolean} [once]
-     */
-    on(name, f, once) {
-      if (name === 'ready' && core.ready) f(/** @type {any} */ (core).api);
-      if (name !== 'ready' || !core.ready || !once) listeners.push({name, f, once});
-    },
-    /**
-     * @param {string} name
-     * @param {(data: any) => void} [f]
-     */
-    off(name, f) {
-      listeners = listeners.filter(one => one.name !== name || (f && one.f !== f));
-    },
-    /** @type {Record<string, any>} */
-    api: {},
-  });
+  return core;
 }
 
 /** @type {Core | null} */
@@ -274,6 +289,8 @@ loader.widgets.Chat = mounted => {
   const old = /** @type {any} */ (loader).Chat;
   /** @type {Record<string, any>} */
   const api = {
+    // Names come from the page: it has its own alone.
+    __proto__: null,
     start: () => chat.begin(),
     shutdown: () => chat.drop(),
     open: () => (chat.begin(), chat.toggle(true)),
@@ -288,15 +305,13 @@ loader.widgets.Chat = mounted => {
     once: (/** @type {string} */ name, /** @type {any} */ f) => chat.on(name, f, true),
     off: chat.off,
     setLocale: chat.speak,
-    setOffset: (/** @type {number} */ x, /** @type {number} */ y) => {
-      chat.root.style.setProperty('--x', (+x || 0) + 'px');
-      chat.root.style.setProperty('--y', (+y || 0) + 'px');
-    },
+    setOffset: (/** @type {number[]} */ ...by) =>
+      by.map((one, n) => chat.root.style.setProperty(n ? '--y' : '--x', (+one || 0) + 'px')),
     push: (/** @type {any[]} */ ...calls) =>
       calls.map(call => {
         if (typeof call === 'function') return call(api);
         const [name, ...args] = /** @type {any[]} */ ([]).concat(call);
-        if (Object.prototype.hasOwnProperty.call(api, name)) api[name](...args);
+        if (api[name]) api[name](...args);
       }),
   };
   CALLS.map((name, n) => {
@@ -304,12 +319,11 @@ loader.widgets.Chat = mounted => {
       chat.later([name, ...args]);
       if (n < 2) {
         chat.begin();
-        chat.load().catch(() => {});
-      }
+        chat.goOn();
+      } else if (n < 4 && !chat.panel) surely('chatleave.js', () => /** @type {any} */ (loader).chatLeave(chat));
     };
   });
   chat.api = /** @type {any} */ (loader).Chat = api;
-  chat.ready = true;
   if (mounted.options.autoStart !== false) chat.begin();
   if (Array.isArray(old)) api.push(...old);
   chat.fire('ready', api);

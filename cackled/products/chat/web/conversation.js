@@ -10,11 +10,14 @@ import {Talk} from './talk.js';
 import {draw, drawStatus} from './view.js';
 import {submit, write} from './writing.js';
 import {Draft} from '../../../web/lib/drafts.js';
+import {el} from '../../../web/lib/dom.js';
 import {makeWords} from '../../../web/lib/i18n.js';
-import {loader} from '../../../web/lib/loader.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
+import {late, untilThere} from '../../../web/lib/late.js';
 import {readOptions} from '../../../web/lib/options.js';
 import {openSession} from '../../../web/lib/session.js';
 import {Unsent} from '../../../web/lib/unsent.js';
+import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./chat.js').Core} Core */
 /** @typedef {import('./store.js').Message} Message */
@@ -62,6 +65,9 @@ export class ChatPanel {
     this.form = null;
     /** @type {number | undefined} */
     this.again = undefined;
+    /** @type {number | undefined} until it opens */
+    this.opens = undefined;
+    this.offline = false;
     /** @type {HTMLElement | null} */
     this.bubble = null;
     this.draft = new Draft('chatdraft:' + this.site, () => (this.editing ? '' : this.field.value));
@@ -104,9 +110,45 @@ export class ChatPanel {
     document.addEventListener('visibilitychange', () => this.seen(), {signal});
     const view = window.visualViewport;
     if (view) view.addEventListener('resize', () => this.fit(), {signal});
-    if (/#cackled-chat=/.test(location.hash)) import('./redeem.js').then(one => one.redeem(this));
-    else if (core.state().chat) this.resume();
+    addEventListener('hashchange', () => this.redeem(), {signal});
+    // Back on a page that was kept whole: what other pages did meanwhile was not heard.
+    addEventListener('pageshow', event => event.persisted && core.heard(this.kept()), {signal});
+    core.keep({}, true);
+    /** @type {Promise<unknown>} calls of the page, in their order */
+    this.calls = Promise.resolve();
+    this.begin();
+  }
+
+  async begin() {
+    if (loader.text(this.core.options.cookieDomain))
+      await import('./sharing.js').then(
+        one => one.adopt(this),
+        () => {},
+      );
+    if (this.redeem()) return;
+    if (this.core.state().chat) this.resume();
     else this.look();
+  }
+  /** What is stored for all tabs. */
+  kept() {
+    return {chat: null, ...asObject(loader.load('chat:' + this.site))};
+  }
+  /** A link from a letter goes on with its conversation. Gives whether the page was opened by one. */
+  redeem() {
+    const here = /#cackled-chat=/.test(location.hash);
+    if (here) this.late(() => import('./redeem.js')).then(one => one.redeem(this));
+    return here;
+  }
+  /**
+   * A file that the visitor waits for; they are told where it can't be had, and may try again.
+   * @template T
+   * @param {() => Promise<T>} fetch
+   */
+  late(fetch) {
+    return late(fetch, again => {
+      this.say(this.t('network'), again);
+      this.core.toggle(true);
+    }).then(one => (this.say(''), one));
   }
 
   // Opening, closing.
@@ -134,6 +176,8 @@ export class ChatPanel {
   }
   end() {
     this.keepUnsent();
+    this.draft.flush();
+    clearTimeout(this.opens);
     clearInterval(this.timer);
     this.listeners.abort();
     if (this.sub) this.sub.close();
@@ -183,9 +227,13 @@ export class ChatPanel {
 
   // Writing.
 
-  /** @param {string} words */
-  say(words) {
-    this.alert.textContent = words;
+  /**
+   * @param {string} words
+   * @param {() => void} [again] does once more what failed
+   */
+  say(words, again) {
+    const button = again && el('button.quiet', {onclick: again}, this.t('tryAgain'));
+    this.alert.replaceChildren(words, ...(button ? [' ', button] : []));
   }
   /** @param {string} text */
   write(text) {
@@ -242,6 +290,7 @@ export class ChatPanel {
     drawStatus(this);
   }
   tick() {
+    if (this.talk.outdated()) this.draw();
     this.drawStatus();
     this.duty.moved();
   }
@@ -257,7 +306,7 @@ export class ChatPanel {
   }
   /** The visitor ends the conversation. */
   endChat() {
-    import('./ending.js').then(one => one.finishChat(this));
+    this.late(() => import('./ending.js')).then(one => one.finishChat(this));
   }
   /**
    * A proactive invitation beside the launcher; there when this ends.
@@ -267,24 +316,33 @@ export class ChatPanel {
     return import('./offer.js').then(one => one.drawOffer(this, rule));
   }
   /**
-   * A call of the page.
-   * @param {string} name
-   * @param {any[]} args
+   * A call of the page: its name, and what it gave.
+   * @param {any[]} call
    */
-  call(name, args) {
-    if (name === 'send' && loader.text(args[0])) {
+  push(call) {
+    const [name, given] = call;
+    const text = loader.text(given);
+    if (name === 'send' && text) {
       if (this.form || !this.loaded) {
         // What is asked first stays asked first.
-        this.field.value = loader.text(args[0]);
+        this.field.value = text;
         this.core.toggle(true);
         if (!this.loaded) this.look().then(() => this.form || submit(this));
-      } else this.write(loader.text(args[0]));
+      } else this.write(text);
     } else if (name === 'prefill') {
-      if (!this.field.value) this.field.value = loader.text(args[0]);
+      if (!this.field.value) this.field.value = text;
       this.draft.touch();
       this.core.toggle(true);
     } else if (name === 'endChat') this.endChat();
-    else this.duty.call(name, args);
+    else if (name === 'mute') this.duty.mute(given !== false);
+    else
+      this.calls = Promise.all([untilThere(() => import('./calls.js')), this.calls]).then(([one]) =>
+        one.callPage(this, call),
+      );
+  }
+  /** Another language. */
+  speak() {
+    this.late(() => import('./calls.js')).then(one => one.speakAnew(this));
   }
 }
 /** @type {any} */ (loader).chatPanel = (/** @type {Core} */ core) => new ChatPanel(core);

@@ -1,4 +1,5 @@
 /* What goes on beside the words: who the visitor is and where, signs of typing, the page's title. */
+import {untilThere} from '../../../web/lib/late.js';
 import {loader} from '../../../web/lib/loader.js';
 import {isDark} from '../../../web/lib/theme.js';
 import {asObject} from '../../../web/lib/values.js';
@@ -8,18 +9,6 @@ import {asObject} from '../../../web/lib/values.js';
 // Milliseconds between two signs of typing, and two reports of where the visitor is.
 const TYPING = 3000;
 const VISIT = 2000;
-
-/**
- * The domain that a cookie may be set for: one that the host lies in, and no public suffix. Browsers know those, and
- * refuse them, so that it is tried.
- * @param {string} wanted
- * @param {string} host
- */
-export function cookieDomain(wanted, host) {
-  const domain = wanted.toLowerCase().replace(/^\.+/, '');
-  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(domain) || /\.\d+$/.test(domain)) return '';
-  return host === domain || host.endsWith('.' + domain) ? domain : '';
-}
 
 /** @param {ChatPanel} w */
 export function makeDuty(w) {
@@ -34,33 +23,31 @@ export function makeDuty(w) {
   let title = '';
   /** @type {Record<string, any>} */
   let place = {};
-  const tags = new Set(/** @type {string[]} */ (kept().tags || []));
-
-  // Over the subdomains of a site, where it asks for that.
-  const wanted = loader.text(core.options.cookieDomain);
-  const domain = wanted && cookieDomain(wanted, location.hostname);
-  const cookie = 'cackle_chat_' + w.site;
-  if (wanted && !domain) loader.warn('cookieDomain', wanted);
-  if (domain && !kept().chat) {
-    const found = document.cookie.split('; ').find(one => one.startsWith(cookie + '='));
-    const [chat, token, channel] = found
-      ? found
-          .slice(cookie.length + 1)
-          .split('.')
-          .map(decodeURIComponent)
-      : [];
-    if (chat && token) core.keep({chat, token, channel}, true);
-  }
 
   const duty = {
-    /** The conversation is told to other subdomains. */
-    share() {
-      if (!domain) return;
-      const {chat, token, channel} = kept();
-      const value = chat
-        ? [chat, token, channel].map(one => encodeURIComponent(one).replace(/\./g, '%2E')).join('.')
-        : '';
-      document.cookie = `${cookie}=${value}; domain=${domain}; path=/; max-age=${chat ? 2592000 : 0}; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
+    /**
+     * The conversation is told to other subdomains, where the page wants that.
+     * @param {string} [old] which one was left
+     */
+    share(old) {
+      if (loader.text(core.options.cookieDomain))
+        untilThere(() => import('./sharing.js')).then(one => one.share(w, old));
+    },
+    /** @param {{url: string, title: string} | null} one the page's own word about where the visitor is */
+    at: one => {
+      place = one || place;
+      duty.visit();
+    },
+    /**
+     * The site's word about its visitor does not hold (any more): they go on as a guest. Gives whether it was that.
+     * @param {any} error
+     */
+    disowned(error) {
+      const {type, reason: why} = asObject(Object(error).problem);
+      if (!duty.identity() || !/(bad-statement|other-person)$/.test(loader.text(type))) return false;
+      loader.warn('statement', w.site, why);
+      core.keep({identity: null}, true);
+      return true;
     },
     page: () => ({
       url: (loader.text(place.url) || location.href).slice(0, 2000),
@@ -86,13 +73,16 @@ export function makeDuty(w) {
         const body = {
           page: duty.page(),
           attributes: asObject(kept().attributes),
-          tags: [...tags],
+          tags: kept().tags || [],
           ...(duty.identity() && {identity: duty.identity()}),
         };
         const said = JSON.stringify(body);
         if (said === told) return;
         told = said;
-        w.call1('PUT', '/visit', {body}).catch(() => (told = ''));
+        w.call1('PUT', '/visit', {body}).catch(error => {
+          told = '';
+          if (duty.disowned(error)) duty.visit();
+        });
       }, VISIT);
     },
     /** Looks whether the page has become another. */
@@ -123,13 +113,11 @@ export function makeDuty(w) {
     },
     /** A conversation runs: what comes in may be heard. */
     listen() {
-      import('./ringing.js').then(
-        ({makeRinging}) => {
-          bell = bell || makeRinging(w);
-          w.draw();
-        },
-        () => {},
-      );
+      untilThere(() => import('./ringing.js')).then(({makeRinging}) => {
+        if (w.core.panel !== w) return;
+        bell = bell || makeRinging(w);
+        w.draw();
+      });
     },
     bell: () => bell,
     mute(on = !kept().muted) {
@@ -139,74 +127,10 @@ export function makeDuty(w) {
     },
     /** @param {number} n messages that were not read */
     title(n) {
-      const clean = document.title.replace(/^\(\d+\) /, '');
-      if (!n && !title) return;
+      // A page's own title may begin with a number, too.
+      const clean = document.title.startsWith(title) ? document.title.slice(title.length) : document.title;
       title = n ? '(' + n + ') ' : '';
       if (document.title !== title + clean) document.title = title + clean;
-    },
-    /**
-     * A call of the page's.
-     * @param {string} name
-     * @param {any[]} args
-     */
-    call(name, [one, two, three]) {
-      const text = loader.text(one);
-      if (name === 'identify') {
-        const before = kept().user;
-        if (before && before !== text && kept().chat) w.forget();
-        core.keep({user: text, profile: asObject(two), identity: loader.text(three)}, true);
-        w.form = null;
-        w.asked = '';
-        duty.visit();
-        w.draw();
-      } else if (name === 'logout' || name === 'reset') {
-        core.keep(
-          {user: null, profile: null, identity: null, attributes: null, tags: null, form: null, muted: null},
-          true,
-        );
-        tags.clear();
-        // The token ends, in whatever tab or copy it is.
-        if (name === 'logout' && kept().chat) w.call1('POST', '/logout', {body: {}}).catch(() => {});
-        w.store.pending = [];
-        w.keepUnsent();
-        w.field.value = '';
-        w.draft.drop();
-        w.forget();
-      } else if (name === 'setAttributes') {
-        const given = Object.entries(asObject(one)).map(([key, value]) => [
-          key.slice(0, 60),
-          loader.text(value).slice(0, 200),
-        ]);
-        core.keep({attributes: {...duty.attributes(), ...Object.fromEntries(given)}}, true);
-        duty.visit();
-      } else if (name === 'deleteAttribute') {
-        // The server is told that it goes.
-        core.keep({attributes: {...asObject(kept().attributes), [text]: null}}, true);
-        duty.visit();
-      } else if (name === 'addTag' || name === 'removeTag') {
-        if (name === 'addTag' && text) tags.add(text);
-        else tags.delete(text);
-        core.keep({tags: [...tags]}, true);
-        duty.visit();
-      } else if (name === 'trackEvent') {
-        core.keep(
-          {
-            attributes: {
-              ...duty.attributes(),
-              event: text + (two == null ? '' : ' ' + (loader.text(two) || JSON.stringify(two))),
-            },
-          },
-          true,
-        );
-        duty.visit();
-      } else if (name === 'setPage') {
-        if (text) place = {url: text, title: loader.text(two)};
-        duty.visit();
-      } else if (name === 'setDepartment') core.keep({department: text}, true);
-      else if (name === 'setTheme') {
-        core.options.theme = text;
-        duty.theme();
-      } else if (name === 'mute') duty.mute(one !== false);
     },
     end() {
       clearTimeout(telling);

@@ -49,19 +49,22 @@ export function drawEnd(w) {
       }, icon(STAR)),
     ); // prettier-ignore
   }
+  // What was typed stays, whichever star is chosen then.
+  const before = (/** @type {string} */ spec) => /** @type {any} */ (Object(ask.querySelector('.end ' + spec))).value;
   const words = el('textarea.in', {
     rows: 2,
     maxlength: 2000,
     'aria-label': t('chatRateText'),
     placeholder: t('chatRateText'),
   });
+  words.value = loader.text(before('textarea'));
   const mail = el('input.in', {
     type: 'email',
     autocomplete: 'email',
     'aria-label': t('chatMail'),
     placeholder: t('chatMail'),
   });
-  mail.value = loader.text(asObject(w.core.state().form).mail);
+  mail.value = loader.text(before('input') ?? asObject(w.core.state().form).mail);
   const rate = async () => {
     const body = {score: w.score, text: words.value.trim()};
     try {

@@ -1,5 +1,6 @@
 /* Forms before a conversation, and where nobody is there: made of the fields that the site asks for. */
 import {el} from '../../../web/lib/dom.js';
+import {loader} from '../../../web/lib/loader.js';
 
 /** @typedef {{name: string, kind: 'text' | 'mail' | 'phone' | 'long' | 'choice' | 'check', label: string, required?: boolean, options?: string[]}} Field */
 
@@ -23,14 +24,15 @@ export function wrong(field, value) {
  * @param {string} consent words to agree to, or ''
  * @param {Record<string, string>} known what was filled in before
  * @param {import('../../../web/lib/i18n.js').Translate} t
+ * @param {() => void} changed something was chosen
  */
-export function makeForm(fields, consent, known, t) {
+export function makeForm(fields, consent, known, t, changed) {
   /** @type {Field[]} */
   const all = consent ? [...fields, {name: '', kind: 'check', label: consent, required: true}] : fields;
   const lines = all.map(field => {
     const id = 'mcf' + ++count;
     const {kind, label, required, options = []} = field;
-    const value = known[field.name] || '';
+    const value = loader.text(known[field.name]);
     const common = {
       id,
       'aria-required': !!required,
@@ -44,7 +46,7 @@ export function makeForm(fields, consent, known, t) {
         : kind === 'choice'
           ? el(
               'select.in',
-              common,
+              {...common, onchange: changed},
               !required && el('option', {value: ''}, '–'),
               options.map(one => el('option', {value: one}, one)),
             )
@@ -81,6 +83,8 @@ export function makeForm(fields, consent, known, t) {
       if (bad[0]) bad[0].node.focus();
       return !bad.length;
     },
+    /** @param {string} name */
+    focus: name => lines.map(one => one.field.name === name && one.node.focus()),
     /** @returns {Record<string, string>} by name; those that are empty are left out */
     values: () =>
       Object.fromEntries(lines.filter(one => one.field.name && one.read()).map(one => [one.field.name, one.read()])),

@@ -1,8 +1,8 @@
 /* The nodes of the panel that are always there: its head, the place of the conversation, the composer. */
-import {earlier} from './listening.js';
 import {MUTED} from './view.js';
-import {insert, stopEditing, submit, typed} from './writing.js';
+import {stopEditing, submit, typed} from './writing.js';
 import {el, icon} from '../../../web/lib/dom.js';
+import {Promise} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
 /** @typedef {ReturnType<typeof makeFrame>} Frame */
@@ -11,7 +11,6 @@ const CROSS = 'M5 5l10 10M15 5L5 15';
 const SEND = 'M4 10h11M10 5l5 5-5 5';
 const CLIP = 'M3 4.5h14v11H3zM3 13l4-4 4 4 2.5-2.5L17 14M13 7.6h.01';
 const SMILE = 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM7.5 8h.01M12.5 8h.01M7 11.5a3.6 3.6 0 0 0 6 0';
-const EMOJI = [...'😀😂😊😍🤔😅😢😡👍👎🙏👏💪🎉❤️🔥✨✅❌⏰📎📦💳🚚'].filter(one => one !== '\ufe0f');
 
 /** @param {ChatPanel} w */
 export function makeFrame(w) {
@@ -38,7 +37,11 @@ export function makeFrame(w) {
     t('chatNotify'),
   );
   const hello = el('div.hello');
-  const older = el('button.quiet.older', {onclick: () => earlier(w)}, t('chatEarlier'));
+  const older = el(
+    'button.quiet.older',
+    {onclick: () => w.late(() => import('./earlier.js')).then(one => one.earlier(w))},
+    t('chatEarlier'),
+  );
   const log = el('div.log', {role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', tabindex: 0});
   const ask = el('div.ask');
   const scroll = el('div.scroll', null, hello, older, log, ask);
@@ -59,17 +62,14 @@ export function makeFrame(w) {
       }
     },
   });
-  const emoji = el(
-    'div.emoji',
-    {hidden: true},
-    EMOJI.map(one => el('button', {onclick: () => insert(w, one)}, one)),
+  const emoji = el('div.emoji', {hidden: true});
+  const smile = press('smile', SMILE, t('emoji'), () =>
+    w.late(() => import('./emoji.js')).then(one => one.toggleEmoji(w)),
   );
-  const smile = press('smile', SMILE, t('emoji'), () => {
-    emoji.hidden = !emoji.hidden;
-    smile.setAttribute('aria-expanded', '' + !emoji.hidden);
-  });
   smile.setAttribute('aria-expanded', 'false');
-  const clip = press('clip', CLIP, t('addPictures'), () => w.open().then(files => files && files.choose()));
+  const clip = press('clip', CLIP, t('addPictures'), () =>
+    w.late(() => w.open().then(files => files || Promise.reject())).then(files => files.choose()),
+  );
   clip.hidden = true;
   const staged = el('div.staged');
   const composer = el(

@@ -23,8 +23,9 @@ export function forget(w) {
   w.token = '';
   w.score = 0;
   w.copied = false;
+  const {chat} = w.core.state();
   w.core.keep({chat: null, token: null, channel: null});
-  w.duty.share();
+  w.duty.share(chat);
   w.form = null;
   w.core.first = null;
   w.look();

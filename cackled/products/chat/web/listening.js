@@ -1,11 +1,13 @@
 /* Learns of the conversation: the first request, what was said before, and what is told live. */
 import {subscribe} from '../../../web/lib/live.js';
 import {loader, Promise} from '../../../web/lib/loader.js';
-import {reason} from '../../../web/lib/reasons.js';
+import {serverNow} from '../../../web/lib/time.js';
 import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
 /** @typedef {import('./store.js').Message} Message */
+
+const DAY = 864e5;
 
 /**
  * Asks what the server says of the site's chat.
@@ -20,12 +22,27 @@ export async function look(w) {
     if (w.info.files) w.clip.setAttribute('aria-label', w.t('chatAddFiles'));
     attend(w);
     w.loaded = true;
+    if (w.form) w.core.keep({form: {...asObject(w.core.state().form), ...w.form.values()}}, true);
     w.form = null;
+    // When it opens it is asked again, not by all at once.
+    clearTimeout(w.opens);
+    const wait = Date.parse(w.info.next_opening) - serverNow();
+    if (wait > 0 && wait < DAY) w.opens = setTimeout(() => again(w), wait + Math.random() * 5000);
   } catch (error) {
     w.error = w.t(asObject(error).status < 500 ? 'unavailable' : 'network');
     setTimeout(() => !w.loaded && w.look(), 5000 * (1 + Math.random()));
   }
   w.draw();
+}
+
+/**
+ * Asks anew.
+ * @param {ChatPanel} w
+ */
+function again(w) {
+  if (w.core.panel !== w) return;
+  w.core.first = null;
+  w.look();
 }
 
 /**
@@ -42,6 +59,8 @@ function attend(w) {
         const status = type === 'chat.status' && asObject(data).status;
         if (!status) return;
         Object.assign(w.info, {status, accepting: status === 'online'});
+        // Of departments it says nothing.
+        if (w.info.departments.length > 1) setTimeout(() => again(w), Math.random() * 3000);
         w.core.setStatus(status);
         w.draw();
       },
@@ -125,24 +144,6 @@ async function catchUp(w) {
   store.seq = Math.max(store.seq, one.seq);
   w.draw();
   return store.seq;
-}
-
-/**
- * Loads older messages; what is seen stays where it is.
- * @param {ChatPanel} w
- */
-export async function earlier(w) {
-  const {messages} = w.store;
-  const height = w.scroll.scrollHeight;
-  try {
-    w.log.setAttribute('aria-live', 'off');
-    w.store.take(await w.call1('GET', '/messages?size=50&before=' + (messages[0] ? messages[0].seq : 0)), true);
-    w.draw();
-    w.scroll.scrollTop += w.scroll.scrollHeight - height;
-  } catch (error) {
-    w.say(reason(w.t, /** @type {any} */ (error)));
-  }
-  w.log.setAttribute('aria-live', 'polite');
 }
 
 /**

@@ -7,6 +7,8 @@ import {Promise} from '../../../web/lib/loader.js';
 const GESTURES = ['pointerdown', 'keydown'];
 // How long a tab keeps the right to ring for one message, in milliseconds.
 const HELD = 3000;
+// How much later a tab tries that nobody looks at.
+const LATER = 300;
 const LONGEST = 200;
 
 /** @param {ChatPanel} w */
@@ -79,13 +81,21 @@ export function makeRinging(w) {
      * @param {Message} message
      */
     ring(message) {
-      if (core.open && document.hasFocus()) return;
-      if (!navigator.locks) return tell(message);
-      navigator.locks.request('cackle-chat-sound:' + w.site + ':' + message.seq, {ifAvailable: true}, lock => {
-        if (!lock) return;
-        tell(message);
-        return new Promise(resolve => setTimeout(resolve, HELD));
-      });
+      const looking = core.open && document.hasFocus();
+      const one = () => looking || tell(message);
+      if (!navigator.locks) return void one();
+      // Whoever is looked at is first, and silent; the others come a moment later.
+      setTimeout(
+        () =>
+          navigator.locks
+            .request('cackle-chat-sound:' + w.site + ':' + message.seq, {ifAvailable: true}, lock => {
+              if (!lock) return;
+              one();
+              return new Promise(resolve => setTimeout(resolve, HELD));
+            })
+            .catch(one),
+        looking ? 0 : LATER,
+      );
     },
     /** Whether the visitor can be asked for notifications: only a click may do that. */
     askable: () => !!window.Notification && Notification.permission === 'default' && window.isSecureContext,

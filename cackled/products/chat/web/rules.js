@@ -97,7 +97,7 @@ function watch(core, rules) {
     const shown = rule.other && Math.random() < 0.5 ? {...rule, text: rule.other, variant: 'b'} : rule;
     core
       .load()
-      .then(panel => panel.offer(shown))
+      .then(() => /** @type {import('./conversation.js').ChatPanel} */ (core.panel).offer(shown))
       .then(
         () => {
           visit.done = true;

@@ -1,6 +1,6 @@
 /* Sends what the visitor writes: one after another, each until the server has it, and once. */
 import {follow} from './listening.js';
-import {Promise} from '../../../web/lib/loader.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -13,9 +13,12 @@ import {asObject} from '../../../web/lib/values.js';
  * @param {ChatPanel} w
  */
 export async function flush(w) {
+  const {core} = w;
   if (w.busy) return;
   w.busy = true;
   clearTimeout(w.again);
+  // Who it is, and whatever else the page said before.
+  await w.calls.catch(() => {});
   /** @type {Pending | undefined} */
   let next;
   while ((next = w.store.pending.find(one => one.state === 'wait'))) {
@@ -31,11 +34,15 @@ export async function flush(w) {
         w.core.fire('message:out', message);
       }
       w.pause = 1000;
+      if (w.error) w.say((w.error = ''));
     } catch (e) {
       const error = /** @type {any} */ (e);
-      const closed = /chat-closed$/.test(asObject(error.problem).type || '');
+      if (w.duty.disowned(error)) continue;
+      const type = loader.text(asObject(error.problem).type);
+      const closed = /chat-closed$/.test(type);
       if (closed) w.store.chat.state = 'closed';
       if (!closed && mayPass(error)) {
+        w.error = reason(w.t, error);
         w.pause = Math.min(30000, w.pause * 2);
         w.again = setTimeout(() => w.flush(), error.retry ? error.retry * 1000 : w.pause * (0.5 + Math.random()));
         break;
@@ -43,12 +50,17 @@ export async function flush(w) {
       next.state = 'failed';
       next.why = reason(w.t, error);
       w.core.fire('error', asObject(error.problem));
-      if (!w.core.state().chat) {
+      if (!core.state().chat) {
         // Nothing was begun: the words go back to where they came from.
         w.field.value = [next.text, w.field.value].filter(Boolean).join('\n');
         w.store.discard(next.key);
         w.draft.touch();
         w.error = next.why;
+        // Somebody has come or gone meanwhile, or a department asks for something else.
+        if (/\/(required|consent|nobody-there)$/.test(type)) {
+          core.first = null;
+          w.look();
+        }
       }
     }
     w.keepUnsent();
@@ -72,8 +84,10 @@ async function start(w, first) {
     const values = w.form ? w.form.values() : asObject(core.state().form);
     const {name = '', mail = '', department = '', ...fields} = {...w.duty.profile(), ...values};
     core.keep({form: values}, true);
-    const offline = !w.info.accepting && w.info.status !== 'online';
+    const {offline} = w;
     const found = (w.info.departments || []).find((/** @type {any} */ one) => one.name === department);
+    // A field of that name that a site made for itself.
+    if (department && !found) /** @type {any} */ (fields).department = department;
     const body = {
       key: first.key,
       // Pictures belong to a conversation: what has some follows as a message.
@@ -110,7 +124,8 @@ async function start(w, first) {
   const made = await new Promise((resolve, reject) => {
     // Held for longer than it takes until the other tabs have heard: who comes next knows of the conversation.
     const once = () => begin().then(one => (resolve(one), one && new Promise(free => setTimeout(free, 500))), reject);
-    if (navigator.locks) navigator.locks.request('cackle-chat:' + w.site, once);
+    // Refused together with storage: then each tab is by itself.
+    if (navigator.locks) navigator.locks.request('cackle-chat:' + w.site, once).catch(once);
     else once();
   });
   w.form = null;

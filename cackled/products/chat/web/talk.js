@@ -1,7 +1,9 @@
 /* Draws the rows of a conversation: nodes of before are kept, so that only what is new is read out. */
 import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
+import {untilThere} from '../../../web/lib/late.js';
 import {loader} from '../../../web/lib/loader.js';
+import {serverNow} from '../../../web/lib/time.js';
 import {discard, retry} from './sending.js';
 import {side, time} from './store.js';
 
@@ -46,7 +48,10 @@ export function face(w, {id = '', name, avatar}) {
  * @param {any} file
  * @param {HTMLElement} [image]
  */
-const fetchFile = (w, file, image) => import('./files.js').then(late => late.fetchFile(w, file.id, image));
+const fetchFile = (w, file, image) =>
+  (image ? untilThere : w.late.bind(w))(() => import('./files.js')).then(
+    (/** @type {typeof import('./files.js')} */ one) => one.fetchFile(w, file.id, image),
+  );
 
 /**
  * Pictures; their place is there before they are.
@@ -104,11 +109,18 @@ function content(w, row) {
 }
 
 /**
+ * Until when a message can be changed.
+ * @param {ChatPanel} w
+ * @param {Row} row
+ */
+const ends = (w, row) => time(row) + w.info.edit_seconds * 1000;
+
+/**
  * Whether a message is young enough to be changed.
  * @param {ChatPanel} w
  * @param {Row} row
  */
-const editable = (w, row) => Date.now() - time(row) < w.info.edit_seconds * 1000;
+const editable = (w, row) => serverNow() < ends(w, row);
 
 /**
  * @param {ChatPanel} w
@@ -130,7 +142,7 @@ function draw(w, row) {
   const bubble = el('div.bubble', null, content(w, row));
   const able = mine && m && !m.deleted && editable(w, row) && w.store.chat.state !== 'closed';
   /** @param {'edit' | 'remove'} what */
-  const change = what => import('./editing.js').then(one => one[what](w, /** @type {Message} */ (m)));
+  const change = what => w.late(() => import('./editing.js')).then(one => one[what](w, /** @type {Message} */ (m)));
   return el(
     'div.row' + (mine ? '.mine' : '') + (row.first ? '.lead' : ''),
     null,
@@ -174,6 +186,11 @@ export class Talk {
     this.node = node;
     /** @type {Map<string, {said: string, node: HTMLElement}>} */
     this.drawn = new Map();
+    /** When the first of those that can be changed is too old for that. */
+    this.until = Infinity;
+  }
+  outdated() {
+    return serverNow() >= this.until;
   }
   draw() {
     const {drawn, node, panel} = this;
@@ -189,19 +206,21 @@ export class Talk {
       if (old) old.node.replaceWith(made);
       now.set(key, {said, node: made});
     };
+    this.until = Infinity;
     panel.store.rows().forEach(row => {
       const m = row.message;
       if (row.day) {
         const date = new Date(time(row)).toDateString();
         keep('day' + date, date, () => el('p.day', null, el('span', null, panel.day.format(time(row)))));
       }
-      const fresh = editable(panel, row);
+      const fresh = side(row) === 'me' && editable(panel, row);
+      if (fresh) this.until = Math.min(this.until, ends(panel, row));
       const said = [
         m ? m.id + m.edited + m.deleted : (row.pending || {}).why,
         row.mark,
         row.first,
         closed,
-        fresh && side(row) === 'me',
+        fresh,
       ].join();
       keep(row.key, said, () => draw(panel, row));
     });

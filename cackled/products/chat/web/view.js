@@ -3,6 +3,7 @@ import {makeForm} from './forms.js';
 import {face} from './talk.js';
 import {el, icon} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
+import {serverNow} from '../../../web/lib/time.js';
 import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
@@ -35,8 +36,16 @@ export function draw(w) {
       ),
     ),
   );
-  const offline = w.loaded && !info.accepting && info.status !== 'online';
-  const opening = info.next_opening && new Date(info.next_opening);
+  const chosen = w.form ? w.form.values().department : loader.text(asObject(core.state().form).department);
+  const department = (info.departments || []).find(
+    (/** @type {any} */ one) => one.id === w.duty.department() || one.name === chosen,
+  );
+  const offline = (w.offline =
+    w.loaded && (department ? department.status !== 'online' : !info.accepting && info.status !== 'online'));
+  // Nobody is there, and nothing is taken.
+  const shut = offline && !running && info.leave === false;
+  const opening = Date.parse(info.next_opening);
+  const ahead = opening - serverNow();
   w.hello.replaceChildren(
     el('p', {dir: 'auto'}, loader.text(greeting.text) || t('chatHello')),
     ...(offline && !running
@@ -44,13 +53,17 @@ export function draw(w) {
           el(
             'p.soft',
             null,
-            t('chatLeave') +
-              (opening && !isNaN(+opening)
+            t(shut ? 'chatOffline' : 'chatLeave') +
+              (ahead > 0
                 ? ' ' +
                   t('chatOpening', {
-                    time: new Intl.DateTimeFormat(t.lang, {weekday: 'long', hour: 'numeric', minute: '2-digit'}).format(
-                      opening,
-                    ),
+                    time: new Intl.DateTimeFormat(t.lang, {
+                      weekday: 'long',
+                      hour: 'numeric',
+                      minute: '2-digit',
+                      // A day of the week is said of those that are near.
+                      ...(ahead > 6 * 864e5 && {day: 'numeric', month: 'long'}),
+                    }).format(opening),
                   })
                 : ''),
           ),
@@ -61,10 +74,14 @@ export function draw(w) {
   w.older.hidden = !store.more;
   const low = w.atBottom();
   w.talk.draw();
-  drawAsk(w, running, offline);
+  drawAsk(w, running, offline, shut);
   const over = !running || state === 'closed';
   // At the end it goes once there is something else to be at (ending.js).
-  if (state !== 'closed') w.composer.hidden = false;
+  if (state !== 'closed') {
+    // Keys, Escape among them, still reach the panel.
+    if (shut && w.composer.contains(core.shadow.activeElement)) w.sound.focus();
+    w.composer.hidden = shut;
+  }
   w.finish.hidden = over;
   w.clip.hidden = over || !info.pictures;
   const bell = w.duty.bell();
@@ -80,12 +97,13 @@ export function draw(w) {
  * @param {ChatPanel} w
  * @param {boolean} running
  * @param {boolean} offline
+ * @param {boolean} shut
  */
-function drawAsk(w, running, offline) {
+function drawAsk(w, running, offline, shut) {
   const {t, store, info, ask} = w;
   const {state, rating} = store.chat;
   const kind = !running
-    ? w.loaded
+    ? w.loaded && !shut
       ? offline
         ? 'offline'
         : 'before'
@@ -118,8 +136,11 @@ function drawAsk(w, running, offline) {
     const wanted = fields.filter(one => !((one.name === 'mail' && mail) || (one.name === 'name' && name)));
     w.hasForm = !!(wanted.length || info.consent);
     w.formKind = kind;
-    w.form = w.hasForm ? makeForm(wanted, loader.text(info.consent), asObject(w.core.state().form), t) : null;
+    const inside = ask.contains(w.core.shadow.activeElement);
+    const known = {...asObject(w.core.state().form), ...(w.form && w.form.values())};
+    w.form = w.hasForm ? makeForm(wanted, loader.text(info.consent), known, t, () => w.draw()) : null;
     ask.replaceChildren(...(w.form ? [w.form.node] : []));
+    if (inside && w.form) w.form.focus('department');
   } else if (kind === 'quick') {
     ask.replaceChildren(
       el(
@@ -128,11 +149,7 @@ function drawAsk(w, running, offline) {
         w.quick().map(one => el('button', {onclick: () => w.write(one)}, one)),
       ),
     );
-  } else if (kind === 'end')
-    import('./ending.js').then(
-      one => one.drawEnd(w),
-      () => (w.asked = ''),
-    );
+  } else if (kind === 'end') w.late(() => import('./ending.js')).then(one => w.asked === said && one.drawEnd(w));
   else ask.replaceChildren();
 }
 
@@ -157,7 +174,7 @@ export function drawStatus(w) {
           : '';
   if (w.status.textContent !== words) w.status.textContent = words;
   const bell = w.duty.bell();
-  const quiet = !!w.core.state().muted || !!(bell && !bell.able());
+  const quiet = !!w.core.state().muted || (bell ? !bell.able() : !!w.token);
   if (w.sound.dataset.quiet !== '' + quiet) {
     w.sound.dataset.quiet = '' + quiet;
     const says = t(quiet ? 'chatSoundOff' : 'chatSoundOn');

@@ -56,7 +56,7 @@ export function insert(w, text) {
 export function submit(w) {
   const text = w.field.value.trim();
   if (over(w)) return w.field.focus();
-  if (w.editing) return import('./editing.js').then(({saveEdit}) => saveEdit(w, text));
+  if (w.editing) return w.late(() => import('./editing.js')).then(({saveEdit}) => saveEdit(w, text));
   if (w.form && !w.form.check()) return;
   if (w.files && w.files.unsettled()) return w.say(w.t('chatFilesWait'));
   const files = w.files ? w.files.take() : [];
