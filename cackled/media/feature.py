@@ -6,6 +6,7 @@ from cackled.database.query import Query
 from cackled.database.row_counts import Counted
 from cackled.domain.erasure import Erasable
 from cackled.domain.personal_data import FOREVER, Held
+from cackled.domain.video_titles import EXPIRE_TITLES
 from cackled.media.api import ROUTES
 from cackled.media.commands import COMMANDS
 from cackled.media.edge import EdgeFiles
@@ -79,7 +80,7 @@ FEATURE = Feature(
         "upload-expired": 410, "upload-idle": 408, "upload-large": 413, "upload-offset": 409, "upload-taken": 409,
         "upload-type": 415, "tus-version": 412,
     },
-    jobs=(DROP_UNUSED, DROP_EXPIRED, DROP_OLD),
+    jobs=(DROP_UNUSED, DROP_EXPIRED, DROP_OLD, EXPIRE_TITLES),
     commands=COMMANDS,
     sql="cackled.media",
     counted=(Counted(table="media", word="pictures", kept=False),),

@@ -7,9 +7,11 @@ import os
 import re
 from pathlib import Path
 
+import psycopg2
 from twisted.trial.unittest import SkipTest
 
 import cackled
+from cackled.database import embedded
 from tests.browser.bundles import Built, gzipped
 from tests.browser.test_access import AXE
 from tests.support.browser import BrowserCase
@@ -98,6 +100,40 @@ class ReadingTests(ReviewCase):
         self.soon(lambda: self.assertEqual(page.locator(".mcr-cut").count(), 1))
         page.get_by_role("button", name="Read more").click()
         self.soon(lambda: self.assertEqual(page.locator(".mcr-cut").count(), 0))
+
+    def test_videos(self) -> None:
+        """A video has a button, with its title once that is known; nothing foreign is asked for before the press."""
+        review(self.url, "videos", star=5, text="Unpacked here:\n\nhttps://youtu.be/dQw4w9WgXcQ")
+        # The demo's own policy forbids frames; other people's pages do not.
+        page = self.open("videos", bypass_csp=True)
+        foreign: list[str] = []
+        page.context.route("https://**", lambda route: (foreign.append(route.request.url), route.abort()))
+        page.reload()
+        page.get_by_role("button", name="Play the video (YouTube)").wait_for()
+        self.titled("videos", "Six mugs & a box")
+        button = page.get_by_role("button", name="Play the video (Six mugs & a box)")
+        button.wait_for()
+        self.assertEqual(foreign, [])
+        with page.expect_request("https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ?**"):
+            button.click()
+        page.wait_for_selector("iframe.mcr-video[title='Six mugs & a box']", state="attached")
+
+    def titled(self, key: str, title: str) -> None:
+        """The worker has found the title of the video that the only review of *key* names."""
+        assert self.daemon is not None
+        folder = (self.daemon.data() / "postmaster.pid").read_text().splitlines()[4]
+        connection = psycopg2.connect(host=folder, port=5432, user=embedded.ROLE, dbname=embedded.DATABASE)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "select count(*) from review r join channel c on c.site_id = r.site_id and c.id = r.channel_id,"
+                    " lateral set_review_videos(1, r.id, md5(r.html), json_build_array(json_build_object("
+                    " 'url', 'https://youtu.be/dQw4w9WgXcQ', 'title', %s::text))::text) s where c.key = %s",
+                    (title, key),
+                )
+                self.assertEqual(cursor.fetchone(), (1,))
+        finally:
+            connection.close()
 
     def test_hostile(self) -> None:
         """What somebody wrote is text, wherever it stands."""

@@ -21,6 +21,7 @@ from cackled.products.polls.service import PRODUCT_NAME, Polls
 from cackled.products.polls.settings import PollSettings
 from cackled.products.polls.thread import THREAD
 from cackled.products.polls.upkeep import ACTIVITY, AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
+from cackled.products.polls.videos import PollVideos
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -51,6 +52,11 @@ def _exports() -> tuple[Export, ...]:
     return EXPORTS
 
 
+def make_videos(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that asks for titles of videos."""
+    return PollVideos(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES),
@@ -66,7 +72,7 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
-    outbox={"poll": make_closing},
+    outbox={"poll": make_closing, "poll-videos": make_videos},
     jobs=JOBS,
     recounts=RECOUNTS,
     sql=__name__,

@@ -151,11 +151,12 @@ class ExportQuery(Struct, frozen=True):
 
 
 class Video(Struct, frozen=True):
-    """A video of another site. It is loaded only when somebody plays it."""
+    """A video of another site. It is loaded only when somebody plays it. ``title`` is what its site calls it."""
 
     provider: Literal["youtube", "vimeo"]
     id: str
     hash: str = ""
+    title: str = ""
 
 
 class Option(Struct, frozen=True):

@@ -22,6 +22,8 @@ class WholeOption(Struct, frozen=True):
     correct: bool
     state: int
     votes: int
+    # Of the video, as its site gives it.
+    title: str = ""
 
 
 class Whole(Struct, frozen=True):
@@ -65,12 +67,12 @@ def decode(text: str) -> Whole:
     return _decoder.decode(text)
 
 
-def video_of(text: str) -> dict[str, str] | None:
-    """A video from how it is stored."""
+def video_of(text: str, title: str = "") -> dict[str, str] | None:
+    """A video from how it is stored, with its *title* where that is known."""
     if not text:
         return None
     provider, name, *secret = text.split(":")
-    return {"provider": provider, "id": name, "hash": "".join(secret)}
+    return {"provider": provider, "id": name, "hash": "".join(secret), "title": title}
 
 
 def option_json(one: WholeOption, votes: bool, answer: bool) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def option_json(one: WholeOption, votes: bool, answer: bool) -> dict[str, Any]:
         "id": one.id,
         "text": one.text,
         "image": one.image,
-        "video": video_of(one.video),
+        "video": video_of(one.video, one.title),
         "value": one.value,
         "votes": one.votes if votes else None,
         "correct": one.correct if answer else None,

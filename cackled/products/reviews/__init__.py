@@ -32,6 +32,7 @@ from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.thread import THREAD
 from cackled.products.reviews.thread.places import ReviewPlaces
 from cackled.products.reviews.upkeep import ACTIVITY, AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
+from cackled.products.reviews.videos import ReviewVideos
 
 
 def _imports() -> Imports:
@@ -70,6 +71,11 @@ def make_photos(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return ReviewPhotos(parts).deliver
 
 
+def make_videos(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that asks for titles of videos."""
+    return ReviewVideos(parts).deliver
+
+
 def _exports() -> tuple[Export, ...]:
     from cackled.products.reviews.exporting import EXPORTS
 
@@ -105,7 +111,8 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
-    outbox={"review-mail": make_mail, "review-notice": make_notices, "review-photos": make_photos},
+    outbox={"review-mail": make_mail, "review-notice": make_notices, "review-photos": make_photos,
+            "review-videos": make_videos},
     letters=(*LETTERS, *NOTICES),
     jobs=JOBS,
     recounts=RECOUNTS,

@@ -174,6 +174,13 @@ class Revision(Struct, frozen=True):
     experienced: str | None
 
 
+class ReviewVideo(Struct, frozen=True):
+    """A video that a review names, with the title that its site gives it."""
+
+    url: str
+    title: str
+
+
 class Review(Struct, frozen=True):
     """A review, question or answer, as a stranger sees it."""
 
@@ -205,6 +212,9 @@ class Review(Struct, frozen=True):
     staff: bool
     reply: Reply | None
     deleted: bool
+    videos: Annotated[
+        list[ReviewVideo] | UnsetType, Meta(description="There where videos that it names have titles.")
+    ] = UNSET
     featured: Annotated[bool | UnsetType, Meta(description="There and true where moderators recommend it.")] = UNSET
     answered: Annotated[int | UnsetType, Meta(description="Of a question: how many answers it has.")] = UNSET
     answers: Annotated[list[Review] | UnsetType, Meta(description="Of a question: the first of its answers.")] = UNSET

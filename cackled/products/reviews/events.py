@@ -10,7 +10,7 @@ REVIEW = Subject(
     name="review",
     scrubbed={
         "author": None, "title": "", "pros": "", "cons": "", "html": "", "attributes": {}, "variant": "", "media": [],
-        "reply": None, "deleted": True,
+        "videos": [], "reply": None, "deleted": True,
     },
 )  # fmt: skip
 

@@ -6,9 +6,9 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
+from cackled.domain import oembed
 from cackled.domain.fetching import Unfetched
 from cackled.domain.videos import canonical
-from cackled.products.comments.previews import oembed
 from cackled.products.comments.previews.oembed import fetch_title
 from cackled.products.comments.previews.opengraph import Facts
 from tests.products.comments.test_previews import PreviewCase, leads
@@ -16,7 +16,7 @@ from tests.products.comments.test_previews import PreviewCase, leads
 FILM = "https://youtu.be/abcdefghijk"
 
 
-class TitleTests(PreviewCase):
+class OembedCase(PreviewCase):
     """The server stands for YouTube and Vimeo."""
 
     async def setUp(self) -> None:
@@ -50,6 +50,10 @@ class TitleTests(PreviewCase):
             "html": "<iframe src='https://evil.example/'></iframe>", "width": 200,
             "thumbnail_url": self.url("/pic.jpg"),
         })  # fmt: skip
+
+
+class TitleTests(OembedCase):
+    """In comments."""
 
     async def test_titles(self) -> None:
         """A comment's videos have their titles, asked for once; no picture is fetched, and no HTML is taken."""

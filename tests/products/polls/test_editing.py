@@ -77,8 +77,8 @@ class MakeTests(PollCase):
         options = (await self.poll(poll))["poll"]["options"]
         self.assertEqual(options[0]["image"], "https://one.example/a.png")
         self.assertEqual([one["video"] for one in options[1:]],
-                         [{"provider": "youtube", "id": "dQw4w9WgXcQ", "hash": ""},
-                          {"provider": "vimeo", "id": "76979871", "hash": "8272103f6e"}])  # fmt: skip
+                         [{"provider": "youtube", "id": "dQw4w9WgXcQ", "hash": "", "title": ""},
+                          {"provider": "vimeo", "id": "76979871", "hash": "8272103f6e", "title": ""}])  # fmt: skip
 
 
 class ChangeTests(PollCase):

@@ -5,7 +5,7 @@
  * @property {string} id
  * @property {string} text
  * @property {string} image
- * @property {{provider: string, id: string, hash: string} | null} video
+ * @property {{provider: string, id: string, hash: string, title?: string} | null} video
  * @property {number | null} votes
  * @property {boolean | null} correct
  * @typedef {{counts: [string, number][], exhausted: number, out: string, tied: string[], by: string}} Round

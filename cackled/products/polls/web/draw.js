@@ -34,8 +34,8 @@ function media(w, {image, video, text}) {
       }),
     );
   if (video) {
-    const facade = button('-small', w.t('pollPlay', {title: text}), () =>
-      w.needMore().then(more => more.play(facade, video, text)),
+    const facade = button('-small', w.t('pollPlay', {title: video.title || text}), () =>
+      w.needMore().then(more => more.play(facade, video, video.title || text)),
     );
     made.push(facade);
   }

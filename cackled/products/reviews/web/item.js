@@ -251,6 +251,11 @@ export function drawItem(w, r) {
     acts(w, r, name),
   );
   w.nodes.set(r.id, node);
+  if (/youtu|vimeo\.com/.test(r.html))
+    import('./videos.js').then(
+      videos => text.isConnected && videos.showVideos(w, r, text),
+      () => {},
+    );
   return node;
 }
 

@@ -22,6 +22,7 @@
  * @property {Record<string, string>} attributes
  * @property {string} variant
  * @property {{url: string, alt: string, link?: string}[]} media
+ * @property {{url: string, title: string}[]} [videos] their titles
  * @property {string | null} experienced
  * @property {string} created
  * @property {string | null} edited

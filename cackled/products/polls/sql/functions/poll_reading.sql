@@ -1,5 +1,5 @@
 -- What is read of polls.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- scheduled, open or closed, by the server's clock.
 create or replace function poll_state(p poll) returns text language sql stable parallel safe as $$
@@ -62,8 +62,8 @@ create or replace function poll_whole(p poll) returns text language sql stable a
     'version', p.version, 'public', poll_counts_public(p),
     'options', coalesce((
       select json_agg(json_build_object(
-        'id', o.number::text, 'text', o.text, 'image', o.image, 'video', o.video, 'value', o.value,
-        'correct', o.correct, 'state', o.state, 'votes', o.votes) order by o.place, o.number)
+        'id', o.number::text, 'text', o.text, 'image', o.image, 'video', o.video, 'title', o.video_title,
+        'value', o.value, 'correct', o.correct, 'state', o.state, 'votes', o.votes) order by o.place, o.number)
       from poll_option o where o.site_id = p.site_id and o.poll_id = p.id), '[]'))::text
 $$;
 

@@ -1,9 +1,9 @@
 -- What is read of reviews.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- What is given out of a review whose words are gone: `cackled.products.reviews.events.REVIEW`.
 create or replace function scrubbed_review() returns json language sql immutable parallel safe as $$
-  select '{"author":null,"title":"","pros":"","cons":"","html":"","attributes":{},"variant":"","media":[],"reply":null,"deleted":true}'::json
+  select '{"author":null,"title":"","pros":"","cons":"","html":"","attributes":{},"variant":"","media":[],"videos":[],"reply":null,"deleted":true}'::json
 $$;
 
 create or replace function review_kind(p_kind int) returns text language sql immutable parallel safe as $$
@@ -25,7 +25,7 @@ create or replace function review_json(r review) returns text language sql stabl
     '},"star":', coalesce(r.star::text, 'null'), ',"title":', to_json(r.title), ',"pros":', to_json(r.pros),
     ',"cons":', to_json(r.cons), ',"html":', to_json(r.html), ',"recommend":', coalesce(r.recommend::text, 'null'),
     ',"criteria":', r.criteria, ',"attributes":', r.attributes, ',"variant":', to_json(r.variant),
-    ',"media":', r.media, ',"experienced":', coalesce(to_json(r.experienced)::text, 'null'),
+    ',"media":', r.media, case when r.videos <> '' then concat(',"videos":', r.videos) end, ',"experienced":', coalesce(to_json(r.experienced)::text, 'null'),
     ',"created":"', milli_text(r.created_at), '","edited":', coalesce(to_json(milli_text(r.edited_at))::text, 'null'),
     ',"up":', r.up, ',"down":', r.down, ',"verified":', coalesce(to_json(nullif(r.verified, ''))::text, 'null'),
     ',"source":', coalesce(to_json(nullif(r.source, ''))::text, 'null'),
