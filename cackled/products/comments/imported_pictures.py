@@ -41,6 +41,8 @@ PLACES = 50
 WAITS = (60.0, 3_600.0, 6 * 3_600.0)
 # As often in a row a server may be slow before all else there waits, too.
 SLOW = 3
+# Seconds until the next look where an import is still being written.
+HELD = 15.0
 # Points a side: what is smaller is a smiley, or a dot that counts readers.
 LEAST = 32
 MOST_TEXT = 20_000
@@ -124,7 +126,7 @@ class ImportedPictures:
             rest = begun + PACE - clock.seconds()
             if rest > 0:
                 await deferLater(clock, rest)
-        await database.write(WAKE, site.id, 0.0 if some else 5.0)
+        await database.write(WAKE, site.id, 0.0 if some else HELD)
 
     async def _one(
         self, site: Site, database: SiteDatabase, slow: Counter[str], address: bytes, link: str, host: str, tries: int

@@ -294,6 +294,19 @@ class CommentTests(FetchCase):
         self.assertEqual(self.counted(), (6, 0, {"away": 6}))
         self.assertEqual(sum(self.there.asked.values()), 4)
 
+    async def test_cut_off(self) -> None:
+        """Those of an import that was killed while it wrote come, too, once nobody has been at it for a while."""
+        self.there.pages["/a.jpg"] = 200, corpus.picture()
+        await self.bring(f'<img src="{self.link("/a.jpg")}">')
+        self.sql("update import_run set state = 'writing'")
+        await self.deliver(later=True)
+        self.assertEqual(self.there.asked, {})
+        self.assertEqual(await self.deliver(), 0)
+        self.sql("update import_run set beat_at = now() - interval '11 minutes'")
+        await self.deliver(later=True)
+        self.assertEqual(self.counted(), (1, 1, {}))
+        self.assertEqual(self.sql("select 1 from outbox where kind = 'import-pictures' and done_at is null"), [])
+
     async def test_changed_meanwhile(self) -> None:
         """Of what was edited, taken back or forgotten nothing is fetched; a run that is being written waits."""
         for name in "abc":

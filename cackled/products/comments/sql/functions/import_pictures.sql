@@ -1,5 +1,5 @@
 -- Pictures of imported comments and of their authors: noted with the import, fetched by us afterwards, some at a time.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Note what a batch of `import_comments` names, where that is still to be fetched. Beyond p_most pictures of a run they
 -- stay links.
@@ -67,12 +67,13 @@ create or replace function wake_import_pictures(p_site int, p_seconds float8) re
 $$;
 
 -- Claim addresses that are due, one of each host, for two minutes. Those of an import that is being written wait for its
--- end: so each address is asked for once, however many show it.
+-- end: so each address is asked for once, however many show it. One that nobody works on any more is over.
 create or replace function take_import_pictures(p_site int, p_most int)
 returns table (address bytea, link text, host text, tries int) language sql as $$
   with first as (
     select p.address, p.link, p.host, p.next_at from import_picture p
-    join import_run r on r.site_id = p_site and r.id = p.run_id and r.state in ('done', 'stopped', 'failed')
+    join import_run r on r.site_id = p_site and r.id = p.run_id
+      and (r.state in ('done', 'stopped', 'failed') or r.beat_at < now() - interval '10 minutes')
     where p.site_id = p_site and p.next_at <= now() order by p.next_at, p.host limit 500
   ), due as (
     select distinct on (f.host) f.address, f.link, f.host from first f order by f.host, f.next_at, f.address limit p_most
