@@ -33,6 +33,8 @@ _AT = re.compile(r" - at `\$\.?([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
+# Seconds after which files that could not be kept may be sent again.
+DISK_AWAY = 10.0
 # A week, in seconds.
 MOST_STALENESS = 604_800
 ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-match"
@@ -253,7 +255,7 @@ def unavailable(retry_after: float = 2.0) -> Response:
 
 
 async def guarded(work: Awaitable[Response]) -> Response:
-    """*work*'s answer; refusals and database faults become problem documents."""
+    """*work*'s answer; refusals, and faults of the database, of disks and of storage, become problem documents."""
     try:
         return await work
     except Refused as error:
@@ -266,6 +268,10 @@ async def guarded(work: Awaitable[Response]) -> Response:
     except DatabaseError as error:
         log.warn("database: {reason}", reason=str(error))
         return unavailable()
+    except OSError as error:
+        # A full disk, a storage that does not answer: neither the caller's fault nor ours.
+        log.error("files can't be read or written: {reason}", reason=str(error)[:300])
+        return unavailable(DISK_AWAY)
 
 
 # The site of calls that are about none; the database knows none of that number.

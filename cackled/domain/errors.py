@@ -32,6 +32,11 @@ class Refused(Exception):
         if slug is not None:
             self.slug = slug
 
+    @property
+    def passing(self) -> bool:
+        """Whether the same may be right a moment later."""
+        return self.status in (429, 503)
+
 
 class BadField(Refused):
     """A member is missing or of the wrong kind."""

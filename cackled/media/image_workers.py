@@ -8,6 +8,7 @@ picture of their own.
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cackled.domain.errors import TooFast, Unprocessable
+from cackled.domain.errors import Refused, TooFast, Unprocessable
 from cackled.metrics import Metrics
 from cackled.turns import Turns
 
@@ -44,6 +45,20 @@ REASONS = {
     "memory": "That picture takes too much memory.",
     "time": "That picture takes too long.",
 }
+
+# What ends all processes of a service, which says nothing of the file.
+_STOPPED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Outcomes that are no refusal of the file: its process was ended from outside, by SIGKILL (the system does that, too,
+# where memory runs out), or with the whole service.
+_KILLED, _ENDED = "killed", "ended"
+
+
+class Interrupted(Refused):
+    """The process of a picture was ended by somebody; the same file may be sent again."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Not available right now"
 
 
 class File(Struct, frozen=True):
@@ -106,6 +121,7 @@ class Workshop:
         Raises:
             Unprocessable: it can't be shown; the slug is ``media-`` and the reason (`REASONS`).
             TooFast: too many wait.
+            Interrupted: its process was ended from outside.
         """
         return await self._make(raw, 0)
 
@@ -113,7 +129,7 @@ class Workshop:
         """*raw* as a still square WebP of *side* points.
 
         Raises:
-            Unprocessable, TooFast: as `remake`.
+            Unprocessable, TooFast, Interrupted: as `remake`.
         """
         return (await self._make(raw, side)).files[0].body
 
@@ -122,6 +138,15 @@ class Workshop:
             raise TooFast(10.0)
         async with self._turns:
             reason, answer = await self._run(raw, side)
+            if reason == _KILLED:
+                # By an operator, or for the system's memory: it may have been another's turn to give some back.
+                reason, answer = await self._run(raw, side)
+                reason = "memory" if reason == _KILLED else reason
+        if reason == _ENDED:
+            self._made.labels(reason).inc()
+            error = Interrupted("Send the picture again in a moment.")
+            error.retry_after = 10.0
+            raise error
         picture = reason or _read(answer)
         if isinstance(picture, str):
             self._made.labels(picture).inc()
@@ -193,11 +218,19 @@ class _Child(ProcessProtocol):
         """Give what there is."""
         if not self._why and not reason.check(ProcessDone):
             ended: Any = reason.value
-            # Its time of CPU is up, or it was ended for its memory.
-            self._why = "time" if ended.signal == 24 else "memory" if ended.signal == 9 else "broken"
+            self._why = _why(ended.signal)
             log.warn("a picture's process ended ({why}): {errors}", why=str(ended)[:200],
                      errors=self._errors.decode("utf-8", "replace")[-500:])  # fmt: skip
         self.done.callback((self._why, b"" if self._why else b"".join(self._got)))
+
+
+def _why(number: int | None) -> str:
+    """What the end of a process by the signal *number* means (None: it ended by itself)."""
+    if number == signal.SIGXCPU:
+        return "time"
+    if number == signal.SIGKILL:
+        return _KILLED
+    return _ENDED if number in _STOPPED else "broken"
 
 
 def _read(answer: bytes) -> Picture | str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Protocol
@@ -11,6 +14,9 @@ from typing import Any, Protocol
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.media.image_workers import File
+
+# Seconds after which a file that nobody writes to is left over.
+ABANDONED = 10.0
 
 INSERT_FILE = Query(
     "insert_media_file",
@@ -98,6 +104,7 @@ class FolderOrigin:
 
     def _write(self, place: Path, files: Sequence[File]) -> None:
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         for one in files:
             if (place / one.name).exists():
                 continue
@@ -105,6 +112,9 @@ class FolderOrigin:
             early = place / f".{token_hex(8)}"
             try:
                 with early.open("wb") as file:
+                    with suppress(OSError):
+                        # Until it is closed, however that comes. Some file systems have no locks.
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     file.write(one.body)
                     file.flush()
                     os.fsync(file.fileno())
@@ -121,6 +131,19 @@ def _read(path: Path, start: int = 0, length: int = -1) -> bytes | None:
             return file.read(length)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _sweep(place: Path) -> None:
+    """Remove files that a process began which has been ended."""
+    for early in place.glob(".*"):
+        try:
+            with early.open("ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - early.stat().st_mtime > ABANDONED:
+                    early.unlink()
+        except OSError:
+            # Somebody is at it, or it has got its name meanwhile.
+            continue
 
 
 def _remove(place: Path) -> None:

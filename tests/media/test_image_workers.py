@@ -16,7 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from cackled.domain.errors import Unprocessable
 from cackled.media import image_workers
-from cackled.media.image_workers import Picture, Workshop
+from cackled.media.image_workers import Interrupted, Picture, Workshop
 from cackled.metrics import Metrics
 from tests.media import corpus, hostile_decoder
 
@@ -169,6 +169,28 @@ class WorkshopTests(TestCase):
         workshop = Workshop(clock, Metrics(), seconds=0.0)
         error = await self.assertFailure(_deferred(workshop.remake(corpus.picture())), Unprocessable)
         self.assertEqual(error.slug, "media-time")
+
+    async def test_ended_from_outside(self) -> None:
+        """A process that somebody ends says nothing of its file; one that is killed again and again takes memory."""
+        script = Path(self.mktemp()).absolute()
+        self.patch(image_workers, "WORKER", script)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            script.write_text(
+                f"import os, signal\nsignal.signal(signal.{name}, signal.SIG_DFL)\nos.kill(os.getpid(), signal.{name})"
+            )
+            error = await self.assertFailure(_deferred(self.workshop.remake(b"x")), Interrupted)
+            self.assertEqual((error.status, error.retry_after, error.passing), (503, 10.0, True), name)
+        script.write_text("import os\nos.kill(os.getpid(), 9)")
+        refused = await self.assertFailure(_deferred(self.workshop.remake(b"x")), Unprocessable)
+        self.assertEqual((refused.slug, refused.passing), ("media-memory", False))
+        once = Path(self.mktemp()).absolute()
+        real = Path(image_workers.__file__).with_name("image_worker.py")
+        script.write_text(
+            f"import os, runpy\nif not os.path.exists({str(once)!r}):\n"
+            f"    open({str(once)!r}, 'w').close()\n    os.kill(os.getpid(), 9)\n"
+            f"runpy.run_path({str(real)!r}, run_name='__main__')\n"
+        )
+        self.assertEqual((await self.workshop.remake(corpus.picture("PNG", (20, 30)))).width, 20)
 
 
 def _deferred(work: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -60,6 +63,45 @@ class MediaCase(ApiCase):
     def files(self) -> int:
         """How many files there are."""
         return sum(1 for path in self.folder.rglob("*") if path.is_file())
+
+
+class DiskTests(MediaCase):
+    """A disk that takes no more, and what a process leaves that is ended while it writes."""
+
+    async def test_full(self) -> None:
+        """One request or several: told to try again, nothing left over; once there is room all is well."""
+        raw, room = corpus.picture(), False
+
+        def fsync(descriptor: int) -> None:
+            if not room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "fsync", fsync)
+        given = {"tus_resumable": "1.0.0", "authorization": self.auth, "origin": ORIGIN}
+        begun = await self.ask("POST", "/api/v1/sites/1/uploads", **given, upload_length=str(len(raw)))
+        place = begun.headers["location"]
+        more = {**given, "content_type": "application/offset+octet-stream", "upload_offset": "0"}
+        for answer in (await self.add(raw), await self.ask("PATCH", place, raw, **more)):
+            self.assertEqual((answer.status, answer.slug, answer.headers["retry-after"]), (503, "unavailable", "10"))
+        self.assertEqual((self.files(), self.sql("select count(*) from media")), (0, [(0,)]))
+        self.assertEqual(self.flushLoggedErrors(), [])
+        room = True
+        made = (await self.ask("GET", place, authorization=self.auth, origin=ORIGIN)).json()["media"]
+        self.assertEqual((await self.ask("GET", made["files"][0]["src"])).status, 200)
+
+    async def test_left_over(self) -> None:
+        """What was begun and never ended goes when the same is written again; what is being written stays."""
+        digest, place = b"a" * 32, FolderOrigin(self.folder, self.application.shared[MediaStore].origin._in_thread)
+        where = place.place(1, digest)
+        where.mkdir(parents=True)
+        for name in (".left", ".new", ".held"):
+            (where / name).write_bytes(b"half")
+        for name in (".left", ".held"):
+            os.utime(where / name, (1, 1))
+        with (where / ".held").open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            await place.put(1, digest, [File("20.webp", "image/webp", 20, 20, b"whole")])
+        self.assertEqual(sorted(one.name for one in where.iterdir()), [".held", ".new", "20.webp"])
 
 
 class AddingTests(MediaCase):

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
-from cackled.domain.errors import Refused, TooFast
+from cackled.domain.errors import Refused
 from cackled.domain.fetching import Unfetched, fetch_picture, within
 from cackled.domain.outbox import Work
 from cackled.domain.pictures import own_pictures
@@ -70,7 +70,7 @@ class ReviewPhotos:
             rows = await database.write(KEEP_PHOTO, site.id, review, link, msgspec.json.encode(photo).decode())
             log.debug("a photo of review {review} is here: {changed}", review=review, changed=bool(rows))
         except (Unfetched, Refused, OSError, QueryFailed) as error:
-            again = tries <= len(WAITS) and not (isinstance(error, Refused) and not isinstance(error, TooFast))
+            again = tries <= len(WAITS) and not (isinstance(error, Refused) and not error.passing)
             log.debug("no photo from {link!r}: {reason}", link=link, reason=str(error))
             if again:
                 await database.write(PUT_OFF, site.id, review, link, WAITS[tries - 1])
