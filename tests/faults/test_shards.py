@@ -18,7 +18,7 @@ class MoveTests(ShardCase):
         """Two sites go from one server to the other and back under load: nothing lost, doubled, reordered or refused,
         numbers and ids go on, subscribers stay connected, a repeated request is known, the third site is at rest.
         """
-        crowds = [Crowd(self, site, pause=0.005) for site in (1, 2, 3)]
+        crowds = [Crowd(self, site, pause=0.04) for site in (1, 2, 3)]
         before = crowds[0].visitor.post("other", "said once", Idempotency_Key="0001-once").json()
         fences = []
         for target in (1, 0, 1):
