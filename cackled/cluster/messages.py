@@ -93,68 +93,59 @@ Signals = Annotated[list[Signal], Meta(max_length=MAX_ITEMS)]
 Hints = Annotated[list[Hint], Meta(max_length=MAX_ITEMS)]
 
 
-class SayHello(amp.Command):
+class _OneWay(amp.Command):
+    """One body, or none; nothing comes back."""
+
+    arguments = [(b"body", amp.String(optional=True))]
+    requiresAnswer = False
+
+
+class SayHello(_OneWay):
     """`Hello`."""
 
     commandName = b"Hello"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class Heartbeat(amp.Command):
+class Heartbeat(_OneWay):
     """`Beat`."""
 
     commandName = b"Heartbeat"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class SendSignals(amp.Command):
+class SendSignals(_OneWay):
     """A list of `Signal`."""
 
     commandName = b"Signal"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class SendHints(amp.Command):
+class SendHints(_OneWay):
     """A list of `Hint`."""
 
     commandName = b"Hint"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class WantContents(amp.Command):
+class WantContents(_OneWay):
     """`Wanted`, in place of a hello: on such a connection one node asks, and the other answers."""
 
     commandName = b"Want"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class Part(amp.Command):
+class Part(_OneWay):
     """Bytes of an answer to `WantContents`, in order."""
 
     commandName = b"Part"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class Whole(amp.Command):
+class Whole(_OneWay):
     """The answer is whole."""
 
     commandName = b"Whole"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
-class Absent(amp.Command):
+class Absent(_OneWay):
     """There is no answer."""
 
     commandName = b"Absent"
-    arguments = [(b"body", amp.String(optional=True))]
-    requiresAnswer = False
 
 
 def decode(body: bytes | None, kind: type[_T]) -> _T:

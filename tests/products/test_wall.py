@@ -9,9 +9,7 @@ from urllib.parse import quote
 import jwt
 from openapi_spec_validator import validate
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.errors import BadField
@@ -22,44 +20,12 @@ from tests.api.common import Answer, ApiCase
 from tests.cluster.test_worker_daemon import WorkersCase
 from tests.support.client import Visitor, call
 from tests.support.moving import MovingCase
+from tests.support.peers import Listener
 from tests.support.wall import WALL
 from tests.support.wall_daemon import BOTH, WallDaemon, run_cackled
 
 clock: Any = reactor
 SECRET = "0123456789abcdef" * 3
-
-
-class Listener(Protocol):
-    """A WebSocket client that keeps every byte; `until` fires when some have come."""
-
-    def __init__(self, subs: str) -> None:
-        self.heard = b""
-        self._subs = subs
-        self._wanted: tuple[bytes, Deferred[None]] | None = None
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(
-            f"GET /rt/ws?{self._subs} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
-            "Sec-WebSocket-Protocol: cackle.v1\r\n\r\n".encode()
-        )
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard += data
-        if self._wanted is not None and self._wanted[0] in self.heard:
-            self._wanted[1].callback(None)
-            self._wanted = None
-
-    def until(self, words: bytes) -> Deferred[None]:
-        """Fires once *words* were heard."""
-        done: Deferred[None] = Deferred()
-        if words in self.heard:
-            done.callback(None)
-        else:
-            self._wanted = words, done
-            done.addTimeout(30, clock)
-        return done
 
 
 class WallCase(ApiCase):
@@ -85,7 +51,7 @@ class WallCase(ApiCase):
         """A WebSocket client of some channels that has caught up."""
         made = await connectProtocol(TCP4ClientEndpoint(clock, "127.0.0.1", self.port), Listener(subs))
         self.addCleanup(made.transport.abortConnection)
-        await made.until(b'"recovered"')
+        await made.has(b'"recovered"')
         return made
 
 
@@ -150,18 +116,18 @@ class WallTests(WallCase):
         listener = await self.listen(f"{sub}@0")
         await self.put(ann, "secret words")
         await self.put(bob, "words that stay")
-        await listener.until(b"words that stay")
-        self.assertIn(b'"type":"reaction.put","data":{"reaction":{"id":"1","author":', listener.heard)
+        await listener.has(b"words that stay")
+        self.assertIn(b'"type":"reaction.put","data":{"reaction":{"id":"1","author":', listener.data)
         self.sql("insert into outbox (site_id, kind, body) select 1, 'webhook', data from event")
         told = await self.application.erasures.erase(1, int(self.visitor_of(ann)))
         self.assertEqual(told, 1)
-        await listener.until(b"reaction.gone")
+        await listener.has(b"reaction.gone")
         late = await self.listen(f"{sub}@0")
-        await late.until(b"reaction.gone")
+        await late.has(b"reaction.gone")
         scrubbed = b'"data":{"reaction":{"id":"1","author":null,"words":""},"reactions":1}'
-        self.assertIn(scrubbed, late.heard)
-        self.assertIn(b"words that stay", late.heard)
-        self.assertNotIn(b"secret words", late.heard)
+        self.assertIn(scrubbed, late.data)
+        self.assertIn(b"words that stay", late.data)
+        self.assertNotIn(b"secret words", late.data)
         for table in ("reaction", "event", "outbox", "visitor"):
             held = json.dumps(self.sql(f"select x::text from {table} x"))
             self.assertNotIn("secret words", held, table)
@@ -200,8 +166,8 @@ class WallTests(WallCase):
             for answer in (await self.wall(site=2), await self.first(site=2), await self.first(site=2)):
                 self.assertIn(b"canary2", answer.body)
                 self.assertNotIn(b"canary1", answer.raw)
-        await listener.until(b"canary1 4")
-        self.assertNotIn(b"canary2", listener.heard)
+        await listener.has(b"canary1 4")
+        self.assertNotIn(b"canary2", listener.data)
         self.assertEqual((await self.put(one, site=2)).status, 401)
         for (_, _, target), kept in self.infrastructure.microcache.entries.items():
             if b"canary1" in kept.body:

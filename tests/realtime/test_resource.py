@@ -15,7 +15,6 @@ from OpenSSL.crypto import X509, PKey
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import SSL4ClientEndpoint, TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
@@ -28,12 +27,7 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
 from cackled.realtime.testing import ModelLog
 from cackled.transport.http import HttpFactory
-from tests.support.peers import blocks, masked, say, texts
-
-UPGRADE = (
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-)
+from tests.support.peers import UPGRADE, Peer, blocks, masked, say, texts
 
 
 def certificate() -> CertificateOptions:
@@ -45,38 +39,6 @@ def certificate() -> CertificateOptions:
     made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
     signed = made.sign(key, hashes.SHA256())
     return CertificateOptions(PKey.from_cryptography_key(key), X509.from_cryptography(signed))
-
-
-class Peer(Protocol):
-    """Collects bytes; `until` waits for some that it likes."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.closed = False
-        self._waiting: list[tuple[Any, Deferred[bytes]]] = []
-
-    def dataReceived(self, data: bytes) -> None:
-        self.data += data
-        self._look()
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.closed = True
-        self._look()
-
-    def _look(self) -> None:
-        for entry in [entry for entry in self._waiting if entry[0](self)]:
-            self._waiting.remove(entry)
-            entry[1].callback(self.data)
-
-    async def until(self, wish: Any) -> bytes:
-        if not wish(self):
-            waiting: Deferred[bytes] = Deferred()
-            self._waiting.append((wish, waiting))
-            await waiting.addTimeout(10, reactor)  # type: ignore[arg-type]
-        return self.data
-
-    async def has(self, text: bytes) -> bytes:
-        return await self.until(lambda peer: text in peer.data)
 
 
 class RealtimeResourceTests(TestCase):
@@ -144,7 +106,7 @@ class RealtimeResourceTests(TestCase):
         self.assertEqual(self.asked, [(1, 5, "https://a.example", "t")])
         assert peer.transport is not None
         peer.transport.write(masked(8, b"\x03\xe8"))
-        await peer.until(lambda p: p.closed)
+        await peer.until(lambda: peer.closed)
         self.assertEqual(self.hub.stats().sessions, {})
 
     async def test_event_stream(self) -> None:
@@ -161,7 +123,7 @@ class RealtimeResourceTests(TestCase):
         self.assertIn(b"Access-Control-Allow-Origin: https://a.example\r\n", data)
         assert peer.transport is not None
         peer.transport.loseConnection()
-        await peer.until(lambda p: p.closed)
+        await peer.until(lambda: peer.closed)
         while self.hub.stats().sessions:
             await deferLater(reactor, 0.01)  # type: ignore[arg-type]
 
@@ -243,7 +205,7 @@ class RealtimeResourceTests(TestCase):
             await deferLater(reactor, 0.01)  # type: ignore[arg-type]
         assert peer.transport is not None
         peer.transport.abortConnection()  # type: ignore[attr-defined]
-        await peer.until(lambda p: p.closed)
+        await peer.until(lambda: peer.closed)
         while self.factory.channels:
             await deferLater(reactor, 0.01)  # type: ignore[arg-type]
         waiting.callback(None)
@@ -256,7 +218,7 @@ class RealtimeResourceTests(TestCase):
         done = self.hub.drain(0.2, lambda: "https://b.example")
         late = await self.ask("/rt/ws?sub=1/5", UPGRADE)
         self.assertTrue((await late.has(b"}")).startswith(b"HTTP/1.1 503 "))
-        data = await peer.until(lambda p: b"\x88" in p.data)
+        data = await peer.has(b"\x88")
         self.assertIn(b'"host":"https://b.example"', data)
         self.assertIn(b"\x88\x07\x03\xf4moved", data)
         await done
@@ -282,12 +244,12 @@ class RealtimeResourceTests(TestCase):
             await peer.has(b'{"n":2}')
         assert peers[0].transport is not None
         peers[0].transport.write(b"\x81\x00")
-        await peers[0].until(lambda p: p.closed)
+        await peers[0].until(lambda: peers[0].closed)
         self.assertIn(b"\x88", peers[0].data)
         self.assertIn(b"\x03\xea", peers[0].data)
         for client in list(self.hub._clients):
             client.close("stopping")
-        await peers[1].until(lambda p: p.closed)
+        await peers[1].until(lambda: peers[1].closed)
         while self.hub.stats().sessions:
             await deferLater(reactor, 0.01)  # type: ignore[arg-type]
 

@@ -3,13 +3,72 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 
 from cackled.realtime.framing import unmask
 
 MASK = b"\x37\xfa\x21\x3d"
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+_clock: Any = reactor
+
+
+class Peer(Protocol):
+    """A connection that keeps every byte."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.closed = False
+        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        """More came."""
+        self.data += data
+        self._look()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """It ended."""
+        self.closed = True
+        self._look()
+
+    def _look(self) -> None:
+        for entry in [one for one in self._waiting if one[0]()]:
+            self._waiting.remove(entry)
+            entry[1].callback(None)
+
+    async def until(self, wish: Callable[[], object]) -> bytes:
+        """Wait until something holds, which is asked whenever bytes come; all that came."""
+        if not wish():
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append((wish, waiting))
+            await waiting.addTimeout(120, _clock)
+        return self.data
+
+    async def has(self, text: bytes) -> bytes:
+        """Wait until *text* came; all that came."""
+        return await self.until(lambda: text in self.data)
+
+
+class Listener(Peer):
+    """A WebSocket client of some channels: *subs* as they stand in the query."""
+
+    def __init__(self, subs: str) -> None:
+        super().__init__()
+        self._subs = subs
+
+    def connectionMade(self) -> None:
+        """Ask to listen."""
+        assert self.transport is not None
+        head = f"GET /rt/ws?{self._subs} HTTP/1.1\r\nHost: x\r\n{UPGRADE}Sec-WebSocket-Protocol: cackle.v1\r\n\r\n"
+        self.transport.write(head.encode())
 
 
 def masked(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes = MASK) -> bytes:
@@ -41,11 +100,11 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
             width = 2 if size == 126 else 8
             if len(data) < 2 + width:
                 break
-            size, place = int.from_bytes(data[2:2 + width], "big"), 2 + width
+            size, place = int.from_bytes(data[2 : 2 + width], "big"), 2 + width
         if len(data) < place + size:
             break
-        found.append((data[0] & 15, data[place:place + size]))
-        data = data[place + size:]
+        found.append((data[0] & 15, data[place : place + size]))
+        data = data[place + size :]
     return found
 
 

@@ -8,57 +8,29 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol
 
 from cackled.daemon import application
 from cackled.daemon.event_router import EventLog
 from cackled.domain.staff_tickets import StaffTickets
 from tests.products.chat.common import CHATS, ChatCase
-from tests.support.peers import blocks, say, texts
+from tests.support.peers import UPGRADE, Peer, blocks, say, texts
 from tests.support.staff import StaffClient, sign_in, site_key
 
 CANARY = "canary-of-vi"
-UPGRADE = (
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    "Sec-WebSocket-Version: 13\r\n"
-)
 
 
-class Ear(Protocol):
+class Ear(Peer):
     """A connection that listens, and keeps all that it is told."""
 
     def __init__(self, path: str) -> None:
+        super().__init__()
         self.path = path
-        self.data = b""
-        self.closed = False
-        self._waiting: list[tuple[Any, Deferred[None]]] = []
 
     def connectionMade(self) -> None:
         assert self.transport is not None
         more = UPGRADE if "/ws?" in self.path else ""
         self.transport.write(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
-
-    def dataReceived(self, data: bytes) -> None:
-        self.data += data
-        self._look()
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.closed = True
-        self._look()
-
-    def _look(self) -> None:
-        for one in [one for one in self._waiting if one[0]()]:
-            self._waiting.remove(one)
-            one[1].callback(None)
-
-    async def until(self, wish: Any) -> None:
-        """Wait until something holds."""
-        if not wish():
-            waiting: Deferred[None] = Deferred()
-            self._waiting.append((wish, waiting))
-            await waiting.addTimeout(120, reactor)  # type: ignore[arg-type]
 
     def tell(self, **message: Any) -> None:
         """Say something over the WebSocket."""

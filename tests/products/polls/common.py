@@ -6,51 +6,17 @@ import json
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol
 
 from cackled.events import channel_id
 from cackled.products.polls.editor import PollEditor
 from cackled.products.polls.service import Polls
 from tests.api.common import Answer, ApiCase
+from tests.support.peers import Listener
 from tests.support.staff import StaffClient, sign_in
 
 clock: Any = reactor
 OPTIONS = [{"text": "red"}, {"text": "green"}, {"text": "blue"}]
-
-
-class Listener(Protocol):
-    """A WebSocket client that keeps every byte; `until` fires when some have come."""
-
-    def __init__(self, subs: str) -> None:
-        self.heard = b""
-        self._subs = subs
-        self._wanted: tuple[bytes, Deferred[None]] | None = None
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(
-            f"GET /rt/ws?{self._subs} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
-            "Sec-WebSocket-Protocol: cackle.v1\r\n\r\n".encode()
-        )
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard += data
-        if self._wanted is not None and self._wanted[0] in self.heard:
-            self._wanted[1].callback(None)
-            self._wanted = None
-
-    def until(self, words: bytes) -> Deferred[None]:
-        """Fires once *words* were heard."""
-        done: Deferred[None] = Deferred()
-        if words in self.heard:
-            done.callback(None)
-        else:
-            self._wanted = words, done
-            done.addTimeout(60, clock)
-        return done
 
 
 class PollCase(ApiCase):
@@ -99,7 +65,7 @@ class PollCase(ApiCase):
         protocol = Listener(f"sub=1/{channel_id('polls', poll)}@0")
         made = await connectProtocol(TCP4ClientEndpoint(clock, "127.0.0.1", self.port), protocol)
         self.addCleanup(made.transport.abortConnection)
-        await made.until(b'"recovered"')
+        await made.has(b'"recovered"')
         return made
 
     def counts(self, poll: Any) -> list[int | None]:

@@ -39,7 +39,7 @@ class VoteTests(PollCase):
         told = [data for kind, data in self.events(poll) if kind == "poll.voted"]
         self.assertEqual(told[0], results)
         self.assertEqual([one["voters"] for one in told], [1, 2, 2, 1])
-        await listener.until(json.dumps(told[-1], separators=(",", ":")).encode())
+        await listener.has(json.dumps(told[-1], separators=(",", ":")).encode())
         self.assertEqual((await self.first(poll)).json()["position"], gone.json()["position"])
 
     async def test_multiple(self) -> None:

@@ -86,7 +86,7 @@ class WebhookTests(HiddenCase):
         self.assertNotRegex(heard, rb'"correct": ?(true|\[)')
         self.assertNotIn(b"Right answer", heard)
         self.assertEqual((await self.change(poll, version + 1, closed=True)).status, 200)
-        await listener.until(b"poll.closed")
+        await listener.has(b"poll.closed")
         heard = await self.open_to_strangers(poll, listener)
         self.assertIn(b"canary because", heard)
         self.assertIn(b"Right answer", heard)
@@ -138,7 +138,7 @@ class WebhookTests(HiddenCase):
             self.assertIn(f'"id":"{poll}"', "".join(self.told()))
             version = (await self.results(poll))["version"]
             self.assertEqual((await self.change(poll, version, closed=True)).status, 200)
-            await listener.until(b"poll.closed")
+            await listener.has(b"poll.closed")
             heard = await self.open_to_strangers(poll, listener)
             self.assertEqual(self.seen(heard), results != "staff")
             self.assertNotIn(b"canary", heard, results)
