@@ -10,10 +10,10 @@ _OURS = "*_~`[]<"
 _TOKEN = re.compile(
     # Code, elements of HTML, addresses, and where links lead: as they are.
     r"(?P<kept>```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|(?<!`)(?P<ticks>`++)[^`\n]+(?P=ticks)|<[a-zA-Z/!][^<>]{0,3000}>"
-    r"|(?:https?://|www\.)[^\s<>]+|\]\([^)\n]{0,3000}\))"
+    r"|(?:https?://|www\.)[^\s<>]+|\]\([^()\n]{0,3000}\))"
     r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});)"
-    r"|(?<![\w\\])__(?=[^\s_])(?P<strong>[^\n]{1,500}?)(?<=[^\s_\\])__(?!\w)",
+    r"|(?<![\w\\])__(?=[^\s_])(?P<strong>[^\n]{1,200}?)(?<=[^\s_\\])__(?!\w)",
     re.DOTALL,
 )
 _LINE_BEGINS = re.compile(r"(?:\A|\n) *\Z")
