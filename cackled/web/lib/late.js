@@ -16,13 +16,16 @@ const LONGEST = 60000;
 export const late = (load, tell) => load().catch(() => new Promise(done => tell(() => done(late(load, tell)))));
 
 /**
- * Fetches what nobody waits for: again and again until it is there.
+ * Fetches what nobody pressed a button for: again and again until it is there.
  * @template T
  * @param {() => Promise<T>} load
- * @param {number} [pause]
+ * @param {() => void} [tell] says once that it can't be had yet
+ * @param {number} [pause] milliseconds before the next try
  * @returns {Promise<T>} settled once it is there
  */
-export const untilThere = (load, pause = PAUSE) =>
-  load().catch(
-    () => new Promise(done => setTimeout(() => done(untilThere(load, Math.min(LONGEST, pause * 2))), pause)),
-  );
+export const untilThere = (load, tell, pause = PAUSE) =>
+  load().catch(() => {
+    if (tell) tell();
+    const next = Math.min(LONGEST, pause * 2);
+    return new Promise(done => setTimeout(() => done(untilThere(load, undefined, next)), pause));
+  });

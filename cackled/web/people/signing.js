@@ -1,4 +1,5 @@
 /* Signing in from a widget: its ways, the way back, and all of the widget once more as somebody else. */
+import {untilThere} from '../lib/late.js';
 import {loader} from '../lib/loader.js';
 import {hearWhoComes} from '../lib/persons.js';
 
@@ -46,7 +47,11 @@ export function lookWhoComes(w, tell) {
   const {session} = w;
   const code = /^#cackle-signin=([\w-]{20,99})$/.exec(location.hash);
   hearWhoComes(w, () => mountAnew(w));
-  if (code) import('./people.js').then(people => people.comeBack(hostOf(w, tell), code[1]));
+  if (code)
+    untilThere(
+      () => import('./people.js'),
+      () => tell(w.t('network')),
+    ).then(people => people.comeBack(hostOf(w, tell), code[1]));
   else if (session.stale()) {
     const was = session.visitor();
     session.open().then(

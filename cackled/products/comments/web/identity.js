@@ -2,6 +2,7 @@
 import {blockAuthor} from './actions.js';
 import {badgeOf, notice, signButton} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
+import {untilThere} from '../../../web/lib/late.js';
 import {loader} from '../../../web/lib/loader.js';
 import {hearWhoComes} from '../../../web/lib/persons.js';
 import {reason} from '../../../web/lib/reasons.js';
@@ -26,7 +27,11 @@ export function lookWhoComes(w) {
     history.replaceState(history.state, '', location.href.split('#')[0]);
     window.close();
   }
-  if (code) withPeople(w, people => people.comeBack(hostOf(w), code[1]));
+  if (code)
+    untilThere(
+      () => import('../../../web/people/people.js'),
+      () => notice(w, w.t('network')),
+    ).then(people => people.comeBack(hostOf(w), code[1]));
   else if (session.stale()) {
     const was = session.visitor();
     session.open().then(

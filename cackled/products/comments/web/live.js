@@ -20,6 +20,7 @@ import {focusOn, isMine, pinnedOf, raisePinned, showCounts, showFooter, takePage
 import {watchWindow} from './windowing.js';
 import {watchTexts} from './wording.js';
 import {releaseHeight} from '../../../web/lib/height.js';
+import {untilThere} from '../../../web/lib/late.js';
 import {subscribe} from '../../../web/lib/live.js';
 import {loader} from '../../../web/lib/loader.js';
 import {rove} from '../../../web/lib/menu.js';
@@ -50,10 +51,7 @@ export function beginLive(w, position) {
   watchForms(w);
   watchTexts(w);
   if (loader.text(/** @type {any} */ (w.o).timeFormat))
-    import('./timeformat.js').then(
-      m => m.useFormat(w),
-      () => {},
-    );
+    untilThere(() => import('./timeformat.js')).then(m => w.closed || m.useFormat(w));
   restoreUnsent(w);
   addFilter(w);
   watchFresh(w);

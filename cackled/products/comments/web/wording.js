@@ -6,6 +6,7 @@ import {openReply} from './sending.js';
 import {laterId} from './reckon.js';
 import {focusOn} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
+import {untilThere} from '../../../web/lib/late.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -79,22 +80,20 @@ export function enrich(w, item) {
   const codes = text.querySelectorAll(
     w.settings.math ? '[data-language]:not([data-language^=math])' : '[data-language]',
   );
-  // It can be read without.
-  const leave = () => {};
+  // It can be read without, until they are there.
   if (codes.length)
-    import('../../../web/lib/highlight.js').then(
-      ({highlight}) => codes.forEach((/** @type {any} */ one) => highlight(one)),
-      leave,
+    untilThere(() => import('../../../web/lib/highlight.js')).then(({highlight}) =>
+      codes.forEach((/** @type {any} */ one) => highlight(one)),
     );
   if (/youtu|vimeo\.com/.test(c.html))
-    import('./videos.js').then(({showVideos}) => {
+    untilThere(() => import('./videos.js')).then(({showVideos}) => {
       if (!w.closed && item.text === text) showVideos(w, item);
-    }, leave);
+    });
   // A badge of the server's: no name and no text makes somebody staff.
   if (c.author && (c.author.badges || []).includes('staff') && /\[poll \d/.test(c.html))
-    import('./embed.js').then(({showPolls}) => {
+    untilThere(() => import('./embed.js')).then(({showPolls}) => {
       if (!w.closed && item.text === text) showPolls(w, item);
-    }, leave);
+    });
 }
 
 /**
@@ -106,13 +105,10 @@ function showLinks(w, item) {
   const {album, c} = item;
   if (!album || !c.links) return;
   if (w.settings.previews)
-    import('./cards.js').then(
-      ({showCards}) => {
-        if (!w.closed && item.album === album) showCards(item, album);
-      },
-      // The links themselves are there.
-      () => {},
-    );
+    // The links themselves are there.
+    untilThere(() => import('./cards.js')).then(({showCards}) => {
+      if (!w.closed && item.album === album) showCards(item, album);
+    });
   else if (!c.media) {
     album.remove();
     item.album = null;
@@ -126,15 +122,12 @@ function showLinks(w, item) {
  */
 export function typeset(w, text) {
   if (!w.settings.math || !text.querySelector('[data-language^=math]')) return;
-  import('./formulas.js').then(
-    ({showFormulas}) => {
-      const api = askers.get(w) || ((/** @type {string} */ method, /** @type {string} */ path) => w.api(method, path));
-      askers.set(w, api);
-      showFormulas(text, api);
-    },
-    // It can be read without.
-    () => {},
-  );
+  // It can be read without.
+  untilThere(() => import('./formulas.js')).then(({showFormulas}) => {
+    const api = askers.get(w) || ((/** @type {string} */ method, /** @type {string} */ path) => w.api(method, path));
+    askers.set(w, api);
+    showFormulas(text, api);
+  });
 }
 
 /**
