@@ -6,6 +6,7 @@ states and versions.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
@@ -21,6 +22,7 @@ Action = Literal[
     "feature", "unfeature", "incentivize", "unincentivize", "lock", "unlock", "close", "open", "hush",
 ]  # fmt: skip
 STATES = get_args(State)
+_AVATAR = re.compile(r'"avatar":"(/avatar/[\w/-]{1,60})"', re.ASCII)
 # What hides an item without saying why by its name.
 HIDING = frozenset(("reject", "delete", "thread", "childless"))
 ACTIONS = get_args(Action)
@@ -69,12 +71,13 @@ class Report(Struct, frozen=True):
     agreed: int
 
 
-class Author(Struct, frozen=True):
-    """The author of an item."""
+class Author(Struct, frozen=True, omit_defaults=True):
+    """The author of an item; ``avatar`` is an address on this server, there where they show a picture."""
 
     id: str
     name: str
     address: str | None
+    avatar: str | None = None
 
 
 class ItemPage(Struct, frozen=True):
@@ -242,6 +245,12 @@ class Hushing(Protocol):
 
     async def unhush(self, ban: int) -> list[Position]:
         """Put it back."""
+
+
+def avatar_in(extra: str) -> str | None:
+    """The picture of an author, of what is kept of them with what they wrote (the database's ``author_extra``)."""
+    found = _AVATAR.search(extra)
+    return None if found is None else found[1]
 
 
 def pictures_of(shown: str | None, waiting: str | None = None) -> tuple[ItemPicture, ...]:

@@ -53,6 +53,8 @@ class PanelPictureTests(BrowserCase):
         page.goto(f"{page.url.partition('/panel')[0]}/panel/sites/1/queue")
         page.get_by_role("list", name="Pictures").wait_for()
         self.until(page, LOADED % ".item-pictures img")
+        # Who wrote it is seen by their picture.
+        self.until(page, LOADED % "[aria-label='Vera on album'] header img.avatar")
         self.clean(page)
         page.get_by_role("button", name="Show larger: A red mug").click()
         dialog = page.get_by_role("dialog")

@@ -24,6 +24,7 @@ from cackled.moderation.items import (
     Mark,
     Outcome,
     Report,
+    avatar_in,
     pictures_of,
 )
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
@@ -61,7 +62,8 @@ SELECT_ITEMS = Query(
             where o.site_id = $1 and o.visitor_id = g.visitor_id and d.status > 1) as agreed
          from flag g where g.site_id = $1 and g.comment_id = c.id and g.counted order by g.created_at desc limit 10
        ) f where c.n_flags > 0),
-      q.who, q.name, to_char(q.until at time zone 'UTC', {_TIME}), coalesce(kept.media, c.media), r.media
+      q.who, q.name, to_char(q.until at time zone 'UTC', {_TIME}), coalesce(kept.media, c.media), r.media,
+      c.author_extra
     from comment c join channel h on h.site_id = $1 and h.id = c.channel_id
     left join comment_channel k on k.site_id = $1 and k.channel_id = c.channel_id
     left join comment_kept kept on kept.site_id = $1 and kept.comment_id = c.id and c.status = 4
@@ -353,13 +355,14 @@ def _item(row: tuple[Any, ...]) -> Item:
     (
         id_, version, status, shadow, seen, locked, featured, replies, flags, up, down, parent, channel, key, url,
         title, closed, visitor, name, address, created, edited, text, html, pinned, revision, revision_html, marks,
-        reports, claimed_by, claimer, until, media, revision_media,
+        reports, claimed_by, claimer, until, media, revision_media, extra,
     ) = row  # fmt: skip
     return Item(
         id=f"comment:{id_}", version=version, state=_STATUSES[status], product=PRODUCT_NAME, shadow=shadow, seen=seen,
         locked=locked, featured=featured, pinned=pinned, replies=replies, flags=flags, up=up, down=down,
         parent=None if parent is None else f"comment:{parent}",
-        page=ItemPage(str(channel), key, url, title, closed), author=Author(str(visitor), name, address),
+        page=ItemPage(str(channel), key, url, title, closed),
+        author=Author(str(visitor), name, address, avatar_in(extra)),
         created=created, edited=edited, text=text, html=html, revision=revision, revision_html=revision_html,
         marks=_marks(marks) if marks else (), reports=_reports(reports) if reports else (),
         claim=None if claimed_by is None else Claim(claimed_by, claimer, until),

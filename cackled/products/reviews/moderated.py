@@ -26,6 +26,7 @@ from cackled.moderation.items import (
     Mark,
     Outcome,
     Report,
+    avatar_in,
     pictures_of,
 )
 from cackled.products.reviews.reasons import REASONS
@@ -64,7 +65,8 @@ SELECT_ITEMS = Query(
          from review_flag g where g.site_id = $1 and g.review_id = c.id and g.counted
          order by g.created_at desc limit 10
        ) f where c.n_flags > 0),
-      q.who, q.name, milli_text(q.until), review_facts(c), c.media::text, r.data::json ->> 'media'
+      q.who, q.name, milli_text(q.until), review_facts(c), c.media::text, r.data::json ->> 'media',
+      c.author_extra
     from review c join channel h on h.site_id = $1 and h.id = c.channel_id
     left join review_revision r on r.site_id = $1 and r.review_id = c.id
     left join moderation_claim q on q.site_id = $1 and q.item = 'review:' || c.id and q.until > now()
@@ -298,7 +300,7 @@ def _item(row: tuple[Any, ...], names: dict[str, str]) -> Item:
     (
         id_, version, status, shadow, seen, featured, replies, flags, up, down, parent, channel, key, url, title,
         closed, visitor, name, address, created, edited, text, html, revision, marks, reports, claimed_by, claimer,
-        until, facts, media, revision_media,
+        until, facts, media, revision_media, extra,
     ) = row  # fmt: skip
     change = msgspec.json.decode(revision) if revision else None
     told = msgspec.json.decode(facts) | {"names": names}
@@ -308,7 +310,8 @@ def _item(row: tuple[Any, ...], names: dict[str, str]) -> Item:
         id=f"review:{id_}", version=version, state=_STATUSES[status], product=PRODUCT_NAME, shadow=shadow, seen=seen,
         featured=featured, replies=replies, flags=flags, up=up, down=down,
         parent=None if parent is None else f"review:{parent}",
-        page=ItemPage(str(channel), key, url, title, closed), author=Author(str(visitor), name, address),
+        page=ItemPage(str(channel), key, url, title, closed),
+        author=Author(str(visitor), name, address, avatar_in(extra)),
         created=created, edited=edited, text=text, html=html,
         revision=None if change is None else change["text"], revision_html=None if change is None else change["html"],
         marks=_marks(marks) if marks else (), reports=_reports(reports) if reports else (),

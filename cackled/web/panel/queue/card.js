@@ -109,7 +109,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
         checked=${chosen}
         onClick=${(/** @type {MouseEvent} */ e) => onChoose(e.shiftKey)}
       />
-      <${Avatar} name=${item.author.name} id=${item.author.id} />
+      <${Avatar} name=${item.author.name} id=${item.author.id} picture=${item.author.avatar} />
       <div class="who">
         <button type="button" class="link" onClick=${onAuthor}><${Name} name=${item.author.name} /></button>
         <${When} at=${item.created} />

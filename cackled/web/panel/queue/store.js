@@ -9,7 +9,7 @@ import {batch, signal} from '../libraries.js';
  * @property {number} version
  * @property {string} state
  * @property {string} product
- * @property {{id: string, name: string, address: string | null}} author
+ * @property {{id: string, name: string, address: string | null, avatar?: string}} author
  * @property {{channel: string, key: string, url: string, title: string, closed: boolean}} page
  * @property {string} text
  * @property {string} html
