@@ -242,7 +242,9 @@ class CommentTests(FetchCase):
 
     async def test_hostile_answers(self) -> None:
         """What can't be had or shown stays a link, and the report says why; nothing within is asked."""
-        self.patch(post, "SECONDS", 1.0)
+        # Longer than any other answer takes, on whatever machine; and twice is often enough.
+        self.patch(post, "SECONDS", 3.0)
+        self.patch(imported_pictures, "WAITS", (60.0,))
         self.patch(imported_pictures, "MOST_BYTES", 300_000)
         there = self.there
         there.pages |= {
@@ -269,7 +271,7 @@ class CommentTests(FetchCase):
         self.run_id = first
         self.assertEqual(self.counted(), (8, 0, {"type": 4, "large": 1, "small": 1, "refused": 1, "gone": 1}))
         self.assertNotIn("/within.jpg", there.asked)
-        self.assertEqual(there.asked["/silent"], 4)
+        self.assertEqual(there.asked["/silent"], 2)
         self.assertEqual({there.asked[one] for one in paths if one not in ("/round", "/silent")}, {1})
         self.assertEqual({text.rpartition("\n")[2] for text in self.sources()}, {f"<{link}>" for link in links})
         self.assertEqual(self.sql("select count(*) from media where item <> '' or shown"), [(0,)])
