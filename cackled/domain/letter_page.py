@@ -1,4 +1,4 @@
-"""What HTML letters stand in: a card that reads well in light and dark, on a phone, and without pictures."""
+"""The frame of HTML letters: a card that reads well in light and dark, on a phone, and without pictures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FOOT = "margin:0 0 12px;color:#5f6770"
 def letter_page(words: Words, title: str, body: str, foot: str) -> str:
     """The HTML of a letter in the language of *words*: *body* in a card, *foot* below it in small letters; both HTML.
 
-    Text in the body has the class ``text``, links in the foot have ``link``, lines of stars have ``stars``: by those
-    the dark look is given.
+    Text in the body has the class ``text``, links in the foot have ``link``, lines of stars have ``stars``: the
+    dark colours are set by these.
     """
     return (
         f'<!doctype html>\n<html lang="{words.language}" dir="{words.direction}"><head><meta charset="utf-8">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-# (the channel's key) -> whether nobody listens there without a proof.
+# Takes a channel's key; tells whether listening there needs a proof.
 Private = Callable[[str], bool]
 
 

@@ -28,14 +28,14 @@ class Logo(Struct, frozen=True):
     height: int
 
     def html(self, name: str, base: str = "", *, mail: bool = False) -> str:
-        """It as an image of the site *name*, at an address on the server *base*."""
+        """The logo as an image named after the site, *name*; its address begins with *base*. *mail*: for a letter."""
         address = escape(base + (self.mail_url if mail else self.url))
         style = ' style="display:block;border:0"' if mail else ' class="mc-logo"'
         return f'<img{style} src="{address}" alt="{escape(name)}" width="{self.width}" height="{self.height}">'
 
 
 def setting_of(url: str, width: int, height: int) -> str:
-    """What the setting says of a file at *url* of so many points."""
+    """The text of the setting for a file at *url* of so many points."""
     return f"{url}#{width}x{height}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-# What a backslash takes its meaning from in ours; all other signs that CommonMark lets one stand before show it.
+# The signs that a backslash escapes in ours. CommonMark escapes more: before those ours would show the backslash.
 _OURS = "*_~`[]<"
 _TOKEN = re.compile(
     # Code, elements of HTML, addresses, and where links lead: as they are.

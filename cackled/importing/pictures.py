@@ -29,7 +29,7 @@ _NAMED = re.compile(
 )
 _ATTRIBUTE = re.compile(r"""\b(src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _MARKS = re.compile(r"[*_~`\[\]<>\\]")
-# What a line is that had nothing but a picture: marks of a list or a quote.
+# What is left of a line that had a picture alone: marks of a list or a quote.
 _LEFT = re.compile(r"[\s>*-]*(?:\d{1,9}[.)])?[\s>*-]*")
 _MANY_LINES = re.compile(r"\n{3,}")
 
@@ -43,7 +43,7 @@ class FoundPicture(Struct, frozen=True):
 
 
 def picture_mark(address: str, alt: str = "") -> str:
-    """A link to a picture, in Markdown, that is like no other text."""
+    """A link to a picture, in Markdown, in a form that no other text has."""
     safe = address.replace("<", "%3C").replace(">", "%3E").replace("\n", "").replace(" ", "%20").replace("\\", "%5C")
     words = " ".join(_MARKS.sub(r"\\\g<0>", alt).split())
     return f"[{words}](<{safe}>)" if words else f"<{safe}>"

@@ -1,8 +1,7 @@
-"""Files that are asked for time and again, answered straight from the bytes of a request, as the microcache's hits are.
+"""Files that are often asked for: the answer is found by the raw bytes of a request, as hits of the microcache are.
 
-A request handler says of an answer that others may have the same (`HotAnswer`). Only the plain question is answered
-here: GET on a connection that stays open, without a condition or a range, and not behind a proxy (whose client may be
-anybody).
+A request handler marks an answer that others may have, too (`HotAnswer`). Only plain requests are answered here: GET on
+a connection that stays open, without a condition or a range, and not behind a proxy (whose client may be anybody).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class _Kept(Struct, frozen=True):
 
 
 class HotFiles:
-    """The files that handlers gave lately, by how they are asked for."""
+    """The files that handlers gave lately, by lane and target."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._now = clock.seconds
@@ -51,7 +50,7 @@ class HotFiles:
         self._hits = 0
 
     def put(self, lane: int, target: bytes, head: bytes, answer: HotAnswer) -> None:
-        """Whoever asks for *target* as those of *lane* do may have this: *head*, with a Date, and a file."""
+        """Remember what a *target* is answered with in a *lane*: *head*, which has a Date, and the file of *answer*."""
         if lane & LANE_PROXY:
             return
         before, name, rest = head.partition(b"\r\nDate: ")
@@ -62,12 +61,12 @@ class HotFiles:
             self._kept.popitem(last=False)
 
     def answer(self, channel: HttpConnection | EarlyConnection, data: bytes) -> bool:
-        """Answer if *data* is exactly one head that was answered here before, and can be again. Returns whether."""
+        """Answer if *data* is exactly one head that was answered here before and can be again; else False."""
         target = self._memo.find(data)
         return target is not None and self._send(channel, target, data)
 
     def answer_new(self, channel: HttpConnection | EarlyConnection, raw: bytes, head: Head) -> bool:
-        """Answer a newly parsed head of a GET without a body if its file is here. Returns whether."""
+        """Answer a newly parsed head of a GET without a body if its file is here; else False."""
         if not head.persistent or not _MORE.isdisjoint(head.named) or (channel.lane, head.target) not in self._kept:
             return False
         if not self._send(channel, head.target, raw):

@@ -52,7 +52,7 @@ class Outgoing:
         self._gathered = queues.named("chat.say", most=MOST, bound=WAITING, pause=0.0, width=WIDTH)
 
     async def in_turn(self, chat: int, work: Callable[[], Awaitable[Any]]) -> Any:
-        """What *work* gives, which begins when all has ended that came before it in the conversation.
+        """Run *work* when all that came before it in the conversation has ended; gives its result.
 
         Raises:
             Busy: too much waits there; and what *work* raises.

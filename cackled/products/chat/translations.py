@@ -1,4 +1,4 @@
-"""Messages in the language of who reads them: asked of the site's own translator once, and kept with the message."""
+"""Messages in the reader's language: the site's own translator is asked once, and the answer kept with the message."""
 
 from __future__ import annotations
 

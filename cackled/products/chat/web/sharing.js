@@ -7,8 +7,8 @@ import {loader} from '../../../web/lib/loader.js';
 const KEPT = 2592000;
 
 /**
- * The domain that a cookie may be set for: one that the host lies in, and no public suffix. Browsers know those, and
- * refuse them, so that it is tried.
+ * The domain that a cookie may be set for: one that the host lies in. Whether it is a public suffix is not known here:
+ * browsers refuse cookies for those (see `share`).
  * @param {string} wanted
  * @param {string} host
  */
@@ -45,7 +45,7 @@ function read(w) {
 }
 
 /**
- * The conversation of another subdomain goes on here: its word is newer than what this one stored.
+ * Goes on with the conversation of another subdomain: the cookie is newer than what this one stored.
  * @param {ChatPanel} w
  */
 export function adopt(w) {
@@ -55,7 +55,7 @@ export function adopt(w) {
 }
 
 /**
- * The conversation is told to other subdomains. Where it was left, the cookie goes, unless it is about another by now.
+ * Tells other subdomains of the conversation. Where it was left, the cookie goes, unless it is about another by now.
  * @param {ChatPanel} w
  * @param {string} [old] the one that was left
  */
@@ -66,6 +66,6 @@ export function share(w, old) {
   if (!chat && old && read(w)[0] !== old) return;
   const value = chat ? [chat, token, channel].map(one => encodeURIComponent(one).replace(/\./g, '%2E')).join('.') : '';
   document.cookie = `${nameOf(w)}=${value}; domain=${domain}; path=/; max-age=${chat ? KEPT : 0}; samesite=lax${location.protocol === 'https:' ? '; secure' : ''}`;
-  // Browsers know what is a public suffix, and refuse cookies for it.
+  // Not kept: the browser knows the domain as a public suffix.
   if (chat && read(w)[0] !== chat) loader.warn('cookieDomain', domain);
 }
