@@ -208,9 +208,10 @@ def _switch(text: str) -> bool:
 
 
 def _number(text: str, kind: Any) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise ValueError
     low, high = _bounds(kind)
+    # Not more digits than the largest has: a number of millions of them takes long to read.
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(high)):
+        raise ValueError
     if not low <= int(text) <= high:
         raise ValueError
     return int(text)

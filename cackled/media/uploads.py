@@ -57,8 +57,8 @@ SET_LENGTH = Query(
     (*_OWN_TYPES, "bigint"),
 )
 KEEP_PIECE = Query(
-    "keep_upload_piece", "select keep_upload_piece($1, $2, $3, $4, $5, $6)",
-    ("int", "text", "int", "bigint", "bytea", "bigint"),
+    "keep_upload_piece", "select keep_upload_piece($1, $2, $3, $4, $5, $6, $7)",
+    ("int", "text", "int", "bigint", "bytea", "bigint", "bigint"),
 )  # fmt: skip
 SELECT_PIECES = Query(
     "select_upload_pieces",
@@ -188,17 +188,21 @@ class Uploads:
         self.admit(length, sender)
         settings = self._site.product(MediaSettings)
         number, alt = token_urlsafe(16), clean_words(told(metadata, "alt"))[:MOST_ALT]
+        rows = await self._asked(
+            BEGIN_UPLOAD, number, sender.visitor, sender.account, sender.place, length, metadata, alt, self.most,
+            LIFETIME, MOST_OPEN, settings.hourly, settings.room,
+        )  # fmt: skip
+        return Writer(self, Upload(number, 0, length, 0, metadata, alt, None, "", rows[0][0]))
+
+    async def _asked(self, query: Query, *given: Any) -> list[tuple[Any, ...]]:
+        """The rows of a function that refuses what the site does not take."""
         try:
-            rows = await self._database.write(
-                BEGIN_UPLOAD, self._site.id, number, sender.visitor, sender.account, sender.place, length, metadata,
-                alt, self.most, LIFETIME, MOST_OPEN, settings.hourly, settings.room,
-            )  # fmt: skip
+            return await self._database.write(query, self._site.id, *given)
         except QueryFailed as error:
             refused = find_refusal(error.sqlstate, error.message)
             if refused is None:
                 raise
             raise refused from None
-        return Writer(self, Upload(number, 0, length, 0, metadata, alt, None, "", rows[0][0]))
 
     async def claim(self, number: str, sender: Sender) -> Writer:
         """Go on with somebody's upload; nobody else does any more.
@@ -237,12 +241,14 @@ class Uploads:
 
         Raises:
             TooLong: it does not fit.
-            Conflict: another request has taken over.
+            Conflict: another request has taken over, or the site has no room left.
         """
         most = self.most if upload.length is None else upload.length
         if at + len(data) > most:
             raise TooLong(f"The upload has {most} bytes.")
-        rows = await self._database.write(KEEP_PIECE, self._site.id, upload.id, upload.writer, at, data, self.most)
+        rows = await self._asked(
+            KEEP_PIECE, upload.id, upload.writer, at, data, self.most, self._site.product(MediaSettings).room
+        )
         if not rows:
             raise evicted()
         return int(rows[0][0])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.config import ConfigError
+from cackled.domain import setting_table
 from cackled.domain.errors import BadField
 from cackled.domain.setting_table import SettingTable, as_text
 from cackled.domain.settings import SiteSettings
@@ -53,6 +56,14 @@ class TableTests(SynchronousTestCase):
             ("webhook_url", "http://192.0.2.1:8080/", "http://192.0.2.1:8080/"), ("moderator_email", "a@b.c", "a@b.c"),
         ):
             self.assertEqual(TABLE.read(name, text), value, (name, text))
+
+    def test_large_numbers(self) -> None:
+        """A number has as many digits as its largest, and no more."""
+        kind = msgspec.inspect.type_info(Annotated[int, Meta(ge=0, le=2**50)])
+        self.assertEqual(setting_table._number("1099511627776", kind), 2**40)
+        for text in (str(2**50 + 1), "9" * 5_000):
+            with self.assertRaises(ValueError):
+                setting_table._number(text, kind)
 
     def test_refused(self) -> None:
         """What would break later is refused now, in a sentence that begins with the setting's name."""

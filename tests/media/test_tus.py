@@ -365,11 +365,23 @@ class RightsTests(TusCase):
         await self.begin(1_000, authorization=other)
         more = await self.tus("POST", "/api/v1/sites/1/uploads", upload_length="1000", authorization=other)
         self.assertEqual(more.slug, "media-hourly")
+
+    async def test_room(self) -> None:
+        """What one has begun takes room in full, what others have begun as far as it is here; never more is kept."""
         await self.application.sites.change(1, "media.room", 11_500)
+        for _ in range(9):
+            await self.begin(1_200)
+        own = await self.tus("POST", "/api/v1/sites/1/uploads", upload_length="1000")
+        self.assertEqual(own.slug, "media-room")
+        other = await self.visitor()
+        path = await self.begin(11_000, authorization=other)
         third = await self.visitor()
-        large = await self.tus("POST", "/api/v1/sites/1/uploads", upload_length="1000", authorization=third)
-        self.assertEqual(large.slug, "media-room")
-        await self.begin(400, authorization=third)
+        large = await self.begin(11_000, b"a" * 8_000, authorization=third)
+        self.assertEqual((await self.write(path, 0, b"b" * 3_000, authorization=other)).status, 204)
+        full = await self.write(path, 3_000, b"b" * 1_000, authorization=other)
+        self.assertEqual((full.status, full.slug), (409, "media-room"))
+        self.assertEqual((await self.tus("DELETE", large, authorization=third)).status, 204)
+        self.assertEqual((await self.write(path, 3_000, b"b" * 1_000, authorization=other)).status, 204)
 
     async def test_rights_at_the_end(self) -> None:
         """Who was banned meanwhile, or whose site takes pictures no more, gets none."""

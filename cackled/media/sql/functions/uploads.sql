@@ -1,9 +1,10 @@
 -- Uploads in several requests.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Begin an upload of p_length bytes (null: not known yet, counted as p_most), for p_place. Refused where the visitor or
 -- account has p_open under way, or the visitor began p_hourly in this hour with the pictures that they added; or the site
--- has no room left.
+-- has no room left. Of uploads of others only what is here takes room: a length is soon said, and would keep everybody
+-- else out. keep_upload_piece looks at the room again.
 create or replace function begin_upload(
   p_site int, p_id text, p_visitor bigint, p_account bigint, p_place text, p_length bigint, p_metadata text, p_alt text,
   p_most bigint, p_seconds int, p_open int, p_hourly int, p_room bigint
@@ -16,8 +17,12 @@ declare
 begin
   insert into media_site (site_id) values (p_site) on conflict do nothing;
   select s.bytes into kept from media_site s where s.site_id = p_site for no key update;
-  select coalesce(sum(coalesce(u.length, p_most)), 0), count(*) filter (
-    where u.visitor_id is not distinct from p_visitor and u.account_id is not distinct from p_account)
+  select
+    coalesce(sum(case
+      when u.visitor_id is not distinct from p_visitor and u.account_id is not distinct from p_account
+      then coalesce(u.length, p_most) else u.at end), 0),
+    count(*) filter (
+      where u.visitor_id is not distinct from p_visitor and u.account_id is not distinct from p_account)
   into under_way, own
   from upload u where u.site_id = p_site and u.media_id is null and u.refused = '' and u.expires_at > now();
   if own >= p_open then
@@ -52,7 +57,22 @@ create or replace function begin_upload(
 $$;
 
 -- Keep a piece that the writer p_writer read; gives the bytes that are here then, or no row where another request took
--- over, the upload is gone, or the piece does not fit.
+-- over, the upload is gone, or the piece does not fit. Refused where the site has no room left (p_room bytes).
+create or replace function keep_upload_piece(
+  p_site int, p_id text, p_writer int, p_at bigint, p_data bytea, p_most bigint, p_room bigint
+) returns setof bigint language plpgsql as $$
+begin
+  if coalesce((select s.bytes from media_site s where s.site_id = p_site), 0)
+    + (select coalesce(sum(u.at), 0) from upload u
+       where u.site_id = p_site and u.media_id is null and u.refused = '' and u.expires_at > now())
+    + length(p_data) > p_room then
+    raise exception using errcode = 'CK409', message = 'media-room';
+  end if;
+  return query select keep_upload_piece(p_site, p_id, p_writer, p_at, p_data, p_most);
+end
+$$;
+
+-- The same, and as older programs call it, while both are there.
 create or replace function keep_upload_piece(
   p_site int, p_id text, p_writer int, p_at bigint, p_data bytea, p_most bigint
 ) returns setof bigint language plpgsql as $$
