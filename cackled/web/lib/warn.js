@@ -23,6 +23,8 @@ const WORDS = {
   statement: (site, why) =>
     `what this page says of its visitor (sso, ssoAuth or remote_auth_s3) does not hold: ${why}. ` +
     `The owner of site ${site} finds more under GET /api/v1/sites/${site}/sso/refusals.`,
+  cookieDomain: domain =>
+    `no conversation can be shared over ${domain}: cookieDomain has to be this page's host or a domain above it, and no public suffix such as co.uk.`,
   old: what =>
     `this browser lacks ${what}, which the widgets need (Chrome and Edge 111, Firefox 113, Safari 16.2, or newer), or a script of the page has taken it away.`,
 };
