@@ -17,7 +17,3 @@ create policy own_site on video_title to cackled_app
   using (site_id = (select app_site())) with check (site_id = (select app_site()));
 create policy all_sites on video_title to cackled_system using (true) with check (true);
 grant select, insert, update, delete on video_title to cackled_app, cackled_system;
-
-alter table poll_option add column video_title text not null default '';
--- JSON as it is given out: address and title of each; '' where none has one.
-alter table review add column videos text not null default '';
