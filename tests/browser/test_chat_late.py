@@ -203,7 +203,7 @@ class LateTests(MockCase):
         self.soon(lambda: self.assertEqual(page.get_by_label("Order").count(), 0))
         page.focus(".field")
         page.keyboard.press("Enter")
-        page.wait_for_selector(".mine .bubble")
+        self.until(page, f"{SHADOW}.querySelector('.mark')?.innerText === 'Sent'")
         (start,) = self.starts()
         self.assertEqual((start["department"], start["fields"], start["offline"]), ("2", {"phone": "123"}, True))
 
