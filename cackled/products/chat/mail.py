@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -21,11 +20,11 @@ from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.page_links import site_page
 from cackled.domain.quoting import cleaned, indented
 from cackled.domain.site import Site
-from cackled.languages import Catalogue, Language, accepted
+from cackled.languages import Language, accepted
+from cackled.products.chat.mail_words import WORDS
 from cackled.products.chat.replies_by_mail import reply_address
 from cackled.products.product import OutboxParts
 
-WORDS = Catalogue(Path(__file__).parent / "web" / "mail", "chat")
 # Messages of one letter, and characters of each.
 MOST = 500
 LONGEST = 4_000

@@ -16,7 +16,7 @@ from cackled.domain.site import Site
 from cackled.languages import accepted
 from cackled.outbound.guard import Policy
 from cackled.outbound.push import PushKeys, encrypt
-from cackled.products.chat.mail import WORDS
+from cackled.products.chat.mail_words import WORDS
 from cackled.products.product import OutboxParts, SharedParts
 
 MOST_BROWSERS = 10

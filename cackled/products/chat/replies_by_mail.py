@@ -8,24 +8,21 @@ begins; the same message twice is said once.
 from __future__ import annotations
 
 import re
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
-from hashlib import blake2b
-from html.parser import HTMLParser
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError, QueryFailed
-from cackled.database.query import ReadPreference
+from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain import text
 from cackled.domain.errors import Refused
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.sites import SiteDirectory
 from cackled.products.chat import queries
+from cackled.products.chat.letters_read import read_letter
+from cackled.products.chat.mail_words import WORDS
 from cackled.products.chat.settings import ChatSettings
 
 log = Logger()
@@ -34,11 +31,19 @@ MOST_BYTES = 1_000_000
 MOST_OPEN = 50
 SILENCE = 60
 _MARK = re.compile(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,19})\.([a-z2-7]{16})", re.ASCII)
-# Where what was answered to begins, as mail programs write it.
-_BEGINS = re.compile(
-    r"(-{2,}\s*(original message|ursprüngliche nachricht|исходное сообщение|message d'origine|mensaje original)\s*-{2,}"
-    r"|_{10,}|from:\s.*|von:\s.*|от:\s.*|de\s?:\s.*)\s*",
-    re.IGNORECASE,
+# Letters of one conversation in an hour; more are told to come later. Two machines that answer each other are slowed.
+HOURLY = 30
+# Messages of one letter.
+MOST_PIECES = 10
+
+COUNT_LETTERS = Query(
+    "count_chat_letters",
+    """
+    select count(*)::int from chat_message
+    where site_id = $1 and chat_id = $2 and sender = 'visitor' and key like 'mail:%'
+      and created_at > now() - interval '1 hour'
+    """,
+    ("int", "bigint"),
 )
 
 
@@ -53,81 +58,6 @@ async def reply_address(links: SignedLinks, replies: str, site: int, chat: int, 
         return ""
     user, _, host = replies.rpartition("@")
     return f"{user}+{site}.{chat}.{await links.mark(mark_text(site, chat, tokens))}@{host}"
-
-
-def said_in(raw: bytes) -> tuple[str, str] | None:
-    """What somebody wrote in a letter, without what they answer to, and the letter's id; None: a machine wrote it."""
-    message = message_from_bytes(raw, policy=default)
-    assert isinstance(message, EmailMessage)
-    try:
-        automatic = str(message.get("Auto-Submitted", "no")).strip().lower()
-        precedence = str(message.get("Precedence", "")).strip().lower()
-        if not automatic.startswith("no") or precedence in ("bulk", "junk", "list", "auto_reply"):
-            return None
-        if any(message.get(name) is not None for name in ("List-Id", "X-Autoreply", "X-Autorespond")):
-            return None
-        if message.get_content_type() == "multipart/report":
-            return None
-        number = str(message.get("Message-ID", "")).strip()
-        body = message.get_body(("plain", "html"))
-        words = "" if body is None else str(body.get_content())
-        if body is not None and body.get_content_type() == "text/html":
-            words = _plain(words)
-    except (ValueError, LookupError, TypeError, AttributeError, IndexError):
-        # The library gives up on some malformed letters with whatever comes.
-        return None
-    digest = blake2b(number.encode("utf-8", "replace") or raw, digest_size=15).hexdigest()
-    return without_quotes(words), f"mail:{digest}"
-
-
-def without_quotes(words: str) -> str:
-    """*words* without the letter that they answer to."""
-    lines = [line.rstrip() for line in words.replace("\r\n", "\n").split("\n")]
-    end = next((n for n, line in enumerate(lines) if line.startswith(">") or _BEGINS.fullmatch(line)), len(lines))
-    top = lines[:end]
-    if end < len(lines):
-        while top and not top[-1]:
-            top.pop()
-        # "On Monday Ann wrote:", in one line or two.
-        if top and top[-1].endswith((":", "：")):
-            top.pop()
-            if top and top[-1] and (len(top) == 1 or not top[-2]) and len(top) > 1:
-                top.pop()
-    signature = next((n for n, line in enumerate(top) if line in ("--", "-- ")), len(top))
-    kept = "\n".join(top[:signature]).strip()
-    # Who answers below or between has nothing above.
-    return kept or "\n".join(line for line in lines[end:] if line and not line.startswith(">")
-                             and not _BEGINS.fullmatch(line)).strip()  # fmt: skip
-
-
-class _Plain(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._skipped = 0
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        """A tag begins."""
-        if tag in ("script", "style", "head", "blockquote"):
-            self._skipped += 1
-        elif tag in ("br", "p", "div", "li", "tr"):
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """A tag ends."""
-        if tag in ("script", "style", "head", "blockquote"):
-            self._skipped = max(0, self._skipped - 1)
-
-    def handle_data(self, data: str) -> None:
-        """A text."""
-        if not self._skipped:
-            self.parts.append(data)
-
-
-def _plain(html: str) -> str:
-    reader = _Plain()
-    reader.feed(html)
-    return re.sub(r"\n{3,}", "\n\n", "".join(reader.parts))
 
 
 class MailReplies:
@@ -179,32 +109,62 @@ class MailReplies:
     async def say(self, where: tuple[int, int], raw: bytes) -> None:
         """Say in a conversation what its visitor wrote in a letter. A closed one is opened again.
 
+        A long letter becomes several messages. Of files with it only the names are said.
+
         Raises:
             ValueError: it can't be said, and trying again does not help.
             OSError: not now.
         """
-        found = said_in(raw)
+        letter = read_letter(raw)
         site = self._sites.find(where[0])
-        if found is None or site is None or not found[0]:
+        if letter is None or site is None or not (letter.words or letter.files):
             return
-        settings = site.product(ChatSettings)
-        words, key = found
+        pieces = _pieces(letter.words, site.product(ChatSettings).max_length)
+        if letter.files:
+            pieces.append(WORDS.words(site.settings.language)("dropped", names=", ".join(letter.files)))
         try:
-            database = self._database.site(site.id)
-            chat = (await database.read(queries.SELECT_CHAT, *where, preference=ReadPreference.PRIMARY)).rows[0]
-            clean = text.clean_text(words[: settings.max_length], settings.max_length)
-            said = (*where, "visitor", chat[3], None, chat[4], None, key, clean, text.render(clean), None, False)
-            if chat[5] == "closed" and not (await database.read(
-                queries.SELECT_SAID, *where, "visitor", key, preference=ReadPreference.PRIMARY
-            )).rows:  # fmt: skip
-                await database.write(queries.REOPEN_CHAT, *where)
-            await database.write(queries.SAY, *said, "[]", [])
+            await self._say(where, letter.key, pieces)
         except QueryFailed as error:
             raise ValueError(error.message) from None
         except DatabaseError as error:
             raise OSError(str(error)) from None
         except Refused as error:
             raise ValueError(error.detail) from None
+
+    async def _say(self, where: tuple[int, int], key: str, pieces: list[str]) -> None:
+        database, primary = self._database.site(where[0]), ReadPreference.PRIMARY
+        found = (await database.read(queries.SELECT_CHAT, *where, preference=primary)).rows
+        if not found:
+            raise ValueError("there is no such conversation any more")
+        chat = found[0]
+        clean = [text.clean_text(one, MOST_BYTES) for one in pieces]
+        if not (await database.read(queries.SELECT_SAID, *where, "visitor", key, preference=primary)).rows:
+            if (await database.read(COUNT_LETTERS, *where, preference=primary)).rows[0][0] >= HOURLY:
+                raise OSError("too many letters in an hour")
+            if chat[5] == "closed":
+                await database.write(queries.REOPEN_CHAT, *where)
+        for number, one in enumerate(clean):
+            # What was said before a fault is not said twice.
+            own = f"{key}.{number}" if number else key
+            said = (*where, "visitor", chat[3], None, chat[4], None, own, one, text.render(one), None, False)
+            await database.write(queries.SAY, *said, "[]", [])
+
+
+def _pieces(words: str, most: int) -> list[str]:
+    """*words* in parts of at most *most* characters, each of them whole lines or whole words where that can be.
+
+    Raises:
+        ValueError: there are more than a letter has.
+    """
+    made: list[str] = []
+    rest = words.strip()
+    while len(rest) > most:
+        if len(made) == MOST_PIECES - 1:
+            raise ValueError("the letter is too long")
+        end = max(rest.rfind("\n", most // 2, most), 0) or max(rest.rfind(" ", most // 2, most), 0) or most
+        made.append(rest[:end].strip())
+        rest = rest[end:].strip()
+    return [*made, rest] if rest else made
 
 
 def later(work: Any) -> Deferred[Any]:

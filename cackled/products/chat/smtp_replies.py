@@ -1,14 +1,22 @@
-"""The SMTP side of answers by mail (RFC 5321). Importing it installs a reactor: done when the daemon listens."""
+"""The SMTP side of answers by mail (RFC 5321), and LMTP (RFC 2033) for those who begin with LHLO.
+
+Importing it installs a reactor: done when the daemon listens.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.mail import smtp
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.products.chat.replies_by_mail import MOST_BYTES, MOST_OPEN, SILENCE, MailReplies, later
+
+log = Logger()
+_TAKEN = (250, b"Taken")
 
 
 @implementer(smtp.IMessage)
@@ -83,6 +91,9 @@ class _Server(smtp.ESMTP):
     """One connection."""
 
     timeout = SILENCE
+    # Whether each recipient is answered for, and how many the letter has.
+    _each = False
+    _recipients = 0
 
     def connectionMade(self) -> None:
         """Somebody has connected."""
@@ -98,6 +109,55 @@ class _Server(smtp.ESMTP):
         """Nobody is there any more."""
         self.factory.open -= 1
         super().connectionLost(reason)
+
+    def do_LHLO(self, rest: bytes) -> None:
+        """A server that delivers by LMTP: it hears about each recipient."""
+        self.do_EHLO(rest)
+        self._each = True
+
+    def do_EHLO(self, rest: bytes) -> None:
+        """A client of SMTP, of today."""
+        self._each = False
+        super().do_EHLO(rest)
+
+    def do_HELO(self, rest: bytes) -> None:
+        """A client of SMTP, of old."""
+        self._each = False
+        super().do_HELO(rest)
+
+    def do_DATA(self, rest: bytes) -> None:
+        """A letter follows."""
+        self._recipients = len(self._to)
+        super().do_DATA(rest)
+
+    def dataLineReceived(self, line: bytes) -> None:
+        """A line of it."""
+        if line == b"." and self.datafailed and self._each:
+            self.mode = smtp.COMMAND
+            self._tell([(self.datafailed.code, self.datafailed.resp)] * self._recipients)
+        else:
+            super().dataLineReceived(line)
+
+    state_DATA = dataLineReceived
+
+    def _messageHandled(self, results: list[tuple[bool, Any]]) -> None:
+        # Twisted's own answers 550 to everything, which is for ever, and logs tracebacks.
+        self._tell([_TAKEN if done else _answer(result) for done, result in results])
+
+    def _tell(self, answers: list[tuple[int, bytes]]) -> None:
+        """What became of the letter, for each recipient, or for all: what is to be tried again first, then refusals."""
+        if not self._each:
+            answers = [min(answers, key=lambda one: (one[0] // 100 != 4, one[0] // 100 != 5))]
+        for code, words in answers:
+            self.sendCode(code, words)
+
+
+def _answer(failure: Failure) -> tuple[int, bytes]:
+    error = failure.value
+    if isinstance(error, smtp.SMTPServerError):
+        return error.code, error.resp
+    log.failure("a letter could not be taken", failure)
+    return 451, b"Not now, try again"
 
 
 class _Factory(smtp.SMTPFactory):

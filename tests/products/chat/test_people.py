@@ -6,19 +6,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from io import BytesIO
 from time import time
 from typing import Any
 from unittest.mock import patch
 
 import jwt
-from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.errors import Unavailable
 from cackled.domain.outbox import Work
 from cackled.products.chat.mail import ChatMail
-from cackled.products.chat.replies_by_mail import MailReplies, said_in, without_quotes
+from cackled.products.chat.replies_by_mail import MailReplies
 from cackled.products.chat.resuming import Resuming
 from cackled.products.chat.service import Chats
 from cackled.products.chat.upkeep import Routing
@@ -242,63 +239,3 @@ class PeopleTests(ChatCase):
         from twisted.internet import reactor
 
         return reactor
-
-    async def test_smtp(self) -> None:
-        """Over a socket: who is unknown is refused, a letter that is too long as well; a right one is taken."""
-        from twisted.mail import smtp
-
-        chat = await self.start(mail="vi@example.org")
-        links = self.application.shared[Resuming].links
-        mark = await links.mark(f"chat-mail 1 {chat['chat']} 0")
-        reactor = self.reactor_of()
-        replies = MailReplies(
-            self.application.sites, self.application.database, links, reactor, "chat@cackled.example", "127.0.0.1", 0
-        )
-        from cackled.products.chat.smtp_replies import make_factory
-
-        listening = reactor.listenTCP(0, make_factory(replies), interface="127.0.0.1")
-        self.addCleanup(listening.stopListening)
-
-        async def send(to: str, text: bytes) -> Any:
-            done: Deferred[Any] = Deferred()
-            factory = smtp.SMTPSenderFactory("vi@example.org", to, BytesIO(text), done, retries=0)
-            reactor.connectTCP("127.0.0.1", listening.getHost().port, factory)
-            try:
-                return await done
-            except smtp.SMTPClientError as error:
-                return error.code
-
-        address = f"chat+1.{chat['chat']}.{mark}@cackled.example"
-        self.assertEqual(await send("chat+1.1.aaaaaaaaaaaaaaaa@cackled.example", b"Subject: x\n\nx\n"), 550)
-        long = b"Subject: x\n\n" + b"x" * 70 + b"\n"
-        self.assertIn(await send(address, long + (b"y" * 500 + b"\n") * 3_000), (552, 500, 550))
-        code, _ = await send(address, b"Message-ID: <2@x>\nSubject: x\n\nBy mail\n.dots\n")
-        self.assertEqual(code, 1)
-        self.assertEqual((await self.texts(chat))[-1], "By mail\n.dots")
-
-
-class QuoteTests(SynchronousTestCase):
-    """What somebody wrote, without what they answer to."""
-
-    def test_cut(self) -> None:
-        """As mail programs quote."""
-        for words, said in (
-            ("Yes\n\nOn Mon, Ann wrote:\n> No\n> No\n", "Yes"),
-            ("Yes\n\nOn Mon, 1 Jan 2026 at 10:00, Ann\n<ann@example.org> wrote:\n\n> No\n", "Yes"),
-            ("Ja\n\n-----Ursprüngliche Nachricht-----\nVon: Ann\nNein", "Ja"),
-            ("Oui\n________________________________\nDe : Ann\n", "Oui"),
-            ("> No\n\nBelow\n", "Below"),
-            ("Yes\n-- \nVi\n", "Yes"),
-            ("Two:\nlines\n", "Two:\nlines"),
-            ("", ""),
-            (">\n", ""),
-        ):
-            self.assertEqual(without_quotes(words), said, words)
-
-    def test_html(self) -> None:
-        """Of a letter that has HTML alone, its text; scripts and quotes are none."""
-        raw = (b"Content-Type: text/html\r\n\r\n<html><style>x</style><p>Hi <b>there</b></p><script>evil()</script>"
-               b"<blockquote>old</blockquote></html>")  # fmt: skip
-        found = said_in(raw)
-        assert found is not None
-        self.assertEqual(found[0], "Hi there")
