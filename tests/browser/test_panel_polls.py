@@ -10,7 +10,7 @@ from tests.support.browser import BrowserCase
 from tests.support.client import Visitor, call
 from tests.support.daemon import Daemon
 
-VIDEO = {"provider": "youtube", "id": "dQw4w9WgXcQ", "hash": ""}
+VIDEO = {"provider": "youtube", "id": "dQw4w9WgXcQ", "hash": "", "title": ""}
 
 
 class PanelPollTests(BrowserCase):
@@ -21,7 +21,8 @@ class PanelPollTests(BrowserCase):
     def setUp(self) -> None:
         super().setUp()
         if PanelPollTests.daemon is None:
-            PanelPollTests.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+            # Titles of videos are asked of nobody.
+            PanelPollTests.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n[outbound]\nports = [9]\n')
         self.url = PanelPollTests.daemon.url
 
     def staff(self) -> Any:

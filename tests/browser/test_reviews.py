@@ -36,7 +36,8 @@ class ReviewCase(BrowserCase):
         super().setUp()
         if ReviewCase.daemon is None:
             # All visitors of these tests come from one address.
-            ReviewCase.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+            # Titles of videos are asked of nobody.
+            ReviewCase.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n[outbound]\nports = [9]\n')
             settle(ReviewCase.daemon)
         self.url = ReviewCase.daemon.url
 
